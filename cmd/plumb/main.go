@@ -28,13 +28,16 @@ type Context struct {
 
 // cli is the whole command line.
 type cli struct {
+	Config string `help:"YAML file with settings: the flags below with _ for -, one a line." placeholder:"FILE"`
+
 	Version VersionCmd `cmd:"" help:"Print the version."`
 }
 
 const about = `plumb makes a language model you already run answer the way your people like, and keeps learning.
 
-Start with:  plumb demo      the whole loop in about a minute, nothing installed
-             plumb serve     the chat API on 127.0.0.1:8080, with the built-in model
+"plumb demo" shows the whole loop in about a minute, with nothing installed; "plumb serve" is the chat API on
+127.0.0.1:8080, with the built-in model until --upstream names a better one.
+
 Every flag can also be set as PLUMB_<FLAG> in the environment or in a YAML file (--config).`
 
 func main() {
@@ -46,8 +49,13 @@ func main() {
 // run is the program without the process: it returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
 	exited := -1
-	parser, err := kong.New(&cli{},
-		kong.Name("plumb"), kong.Description(about), kong.UsageOnError(),
+	settings, err := newSettings(args, getenv)
+	if err != nil {
+		fmt.Fprintln(stderr, "plumb:", err)
+		return 2
+	}
+	parser, err := kong.New(&cli{}, kong.Resolvers(settings),
+		kong.Name("plumb"), kong.Description(about),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
 	if err != nil {
