@@ -1,6 +1,4 @@
-// Package offline turns feedback into a better model: pairs from the log, losses, trainers, the gate, the release and
-// the schedule, as one sequence of idempotent, resumable steps under a lease.
-package offline
+package registry
 
 import (
 	"encoding/json"

@@ -1,4 +1,8 @@
-package offline
+// Package registry states what offline keeps beside the feedback: the manifests of its runs ([Run]), which model answers
+// under which name ([Alias]), small artefacts by their hash, and a [Lease] so that one run at a time works on a store.
+// It holds types and interfaces alone, so that the stores (clients/sqlite, clients/redis) can implement them without
+// importing the trainers. Errors are of type [plumb/chat.Error] where the caller branches on their kind.
+package registry
 
 import (
 	"context"
@@ -6,7 +10,7 @@ import (
 )
 
 // Registry keeps runs, aliases and small artefacts, in the same store as the feedback. Its conformance suite is
-// offlinetest.TestRegistry.
+// registrytest.TestRegistry.
 type Registry interface {
 	Runs
 	Aliases
@@ -41,7 +45,7 @@ type Blobs interface {
 }
 
 // Lease is mutual exclusion over a store, with a fencing token: every successful Acquire of a name returns a larger
-// fence than the one before.
+// fence than the one before, also after the store was restarted. Its conformance suite is registrytest.TestLease.
 type Lease interface {
 	// Acquire takes the lease for ttl, or fails with kind Conflict naming the holder.
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (fence int64, err error)
@@ -49,23 +53,4 @@ type Lease interface {
 	Renew(ctx context.Context, name string, fence int64, ttl time.Duration) error
 	// Release gives it back; releasing what is no longer held is no error.
 	Release(ctx context.Context, name string, fence int64) error
-}
-
-// Release is what can be live: a policy and the reward model that goes with it.
-type Release struct {
-	Model  string `json:"model"`            // the upstream's name for it
-	Digest string `json:"digest,omitempty"` // content digest of the model
-	RM     string `json:"rm,omitempty"`     // blob hash of the reward model, "" for none
-	Run    string `json:"run,omitempty"`    // the run that made it, "" for the untouched base
-}
-
-// Alias is a name under which a release answers ("plumb").
-type Alias struct {
-	Name     string    `json:"name"`
-	Live     *Release  `json:"live"`
-	Previous *Release  `json:"previous"`
-	Canary   *Release  `json:"canary"`
-	Share    float64   `json:"share"` // of users who get the canary, [0, 1]
-	Version  int64     `json:"version"`
-	Updated  time.Time `json:"updated"`
 }
