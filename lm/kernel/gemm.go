@@ -1,0 +1,198 @@
+package kernel
+
+import (
+	"fmt"
+	"sync"
+)
+
+// maxBlock bounds the length of one chain of multiply-adds. A product over a longer k is a sum of chains of equal length, added in
+// order. The panel of B for one chain then stays in the nearest caches.
+const maxBlock = 512
+
+// Gemm computes C ← alpha·op(A)·op(B) + beta·C, where op(A) is m×k, op(B) is k×n and C is m×n.
+//
+// A is stored as m rows of k values, lda apart, or, with transA, as k rows of m; B as k rows of n, ldb apart, or, with transB, as n
+// rows of k: the layout of a weight matrix, one row an output. C has n columns, ldc apart, and must not overlap A or B. As in BLAS, with
+// beta = 0 what was in C does not matter, NaN included, and with alpha = 0 or k = 0 A and B are not read; NaN and infinity in
+// them otherwise spread as arithmetic has it. It panics if a slice is too short for its shape.
+//
+// Cost: 2·m·n·k operations, on Threads goroutines if that is worth while. Where B stays the same over many calls, as the
+// weights of a model do, GemmPacked saves rearranging it.
+func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	checkMatrix("B", b, k, n, ldb, transB)
+	active.gemm(product{
+		m: m, n: n, k: k, alpha: alpha, beta: beta,
+		a: matrix{a, lda, transA}, b: matrix{b, ldb, transB}, c: c, ldc: ldc,
+	})
+}
+
+// matrix is op(M): element (i, j) is data[i·stride + j], or data[j·stride + i] if it is transposed.
+type matrix struct {
+	data   []float32
+	stride int
+	trans  bool
+}
+
+// product is the work of one Gemm. If packed is set it stands in for b.
+type product struct {
+	m, n, k     int
+	alpha, beta float32
+	a, b        matrix
+	packed      *Packed
+	c           []float32
+	ldc         int
+	rows        []float32 // op(A) in panels: see packRows
+}
+
+func checkMatrix(name string, data []float32, rows, columns, stride int, trans bool) {
+	if trans {
+		rows, columns = columns, rows
+	}
+	switch {
+	case rows < 0 || columns < 0:
+		panic(fmt.Sprintf("kernel: matrix %s: %d×%d", name, rows, columns))
+	case rows == 0 || columns == 0:
+	case stride < columns:
+		panic(fmt.Sprintf("kernel: matrix %s: rows of %d values at a distance of %d", name, columns, stride))
+	case (rows-1)*stride+columns > len(data):
+		panic(fmt.Sprintf("kernel: matrix %s: %d values where %d rows of %d at a distance of %d need %d", name, len(data), rows, columns, stride, (rows-1)*stride+columns))
+	}
+}
+
+// chains returns into how many chains a product over k is cut, and the length of all but the last.
+func chains(k int) (n, length int) {
+	n = (k + maxBlock - 1) / maxBlock
+	return n, (k + n - 1) / max(n, 1)
+}
+
+func (s *isa) gemm(p product) {
+	checkMatrix("A", p.a.data, p.m, p.k, p.a.stride, p.a.trans)
+	checkMatrix("C", p.c, p.m, p.n, p.ldc, false)
+	if p.m == 0 || p.n == 0 {
+		return
+	}
+	if p.k == 0 || p.alpha == 0 {
+		p.scale(0, p.m, 0, p.n)
+		return
+	}
+	buffer := buffers.Get().(*[]float32)
+	defer buffers.Put(buffer)
+	if p.m == 1 && !p.a.trans {
+		p.rows = p.a.data[:p.k] // a single row is its own panel
+	} else {
+		p.rows = grow(buffer, p.m*p.k)
+		s.packRows(&p)
+	}
+	height, width := s.tile(&p)
+	down, across := (p.m+height-1)/height, (p.n+width-1)/width
+	parallelIf(down*across > 1, down*across, func(t int) {
+		i, j := t%down*height, t/down*width
+		s.compute(&p, i, min(i+height, p.m), j, min(j+width, p.n))
+	})
+}
+
+func parallelIf(worthwhile bool, n int, f func(i int)) {
+	if worthwhile {
+		Parallel(n, f)
+		return
+	}
+	for i := range n {
+		f(i)
+	}
+}
+
+const (
+	smallWork = 1 << 17 // multiply-adds below which one goroutine is quicker than two
+	maxHeight = 240     // rows of a tile: with a chain of maxBlock they fit the second cache
+)
+
+// tile returns the size of the tiles into which C is cut: whole panels, several a thread to even out their speeds. The
+// size has no influence on the values.
+func (s *isa) tile(p *product) (height, width int) {
+	height, width = min(p.m, maxHeight/s.mr*s.mr), p.n
+	n := Threads()
+	if n == 1 || p.m*p.n*p.k < smallWork {
+		return height, width
+	}
+	down := (p.m + height - 1) / height
+	panels := (p.n + s.nr - 1) / s.nr
+	if want := 4 * n; panels*down < want && height > 4*s.mr { // few columns: cut the rows finer
+		down = min((want+panels-1)/panels, (p.m+4*s.mr-1)/(4*s.mr))
+		height = roundUp((p.m+down-1)/down, s.mr)
+	}
+	across := min(panels, max(1, 4*n/down))
+	return height, roundUp((p.n+across-1)/across, s.nr)
+}
+
+func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
+
+// compute fills the tile of rows i0 to i1 and columns j0 to j1 of C. i0 and j0 are at the start of panels.
+func (s *isa) compute(p *product, i0, i1, j0, j1 int) {
+	p.scale(i0, i1, j0, j1)
+	buffer := buffers.Get().(*[]float32)
+	defer buffers.Put(buffer)
+	_, length := chains(p.k)
+	scratch := grow(buffer, length*s.nr+s.mr*s.nr)
+	panel, edge := scratch[:length*s.nr], scratch[length*s.nr:]
+	for k0 := 0; k0 < p.k; k0 += length {
+		k := min(length, p.k-k0)
+		for j := j0; j < j1; j += s.nr {
+			columns := panel
+			if p.packed != nil {
+				columns = p.packed.panel(j, k0, k)
+			} else {
+				s.packColumns(panel, p.b, j, min(s.nr, p.n-j), k0, k)
+			}
+			s.sweep(p, i0, i1, j, k0, k, columns, edge)
+		}
+	}
+}
+
+// sweep adds one chain to the columns of one panel, for the rows i0 to i1.
+func (s *isa) sweep(p *product, i0, i1, j, k0, k int, columns, edge []float32) {
+	for i := i0; i < i1; i += s.mr {
+		rows := min(s.mr, i1-i)
+		a := p.rows[p.m*k0+i*k:][:rows*k]
+		if j+s.nr <= p.n {
+			s.micro(rows, k, p.alpha, a, columns, p.c[i*p.ldc+j:], p.ldc)
+			continue
+		}
+		// The last panel is wider than what is left of C: compute beside it.
+		clear(edge)
+		s.micro(rows, k, p.alpha, a, columns, edge, s.nr)
+		for r := range rows {
+			row := p.c[(i+r)*p.ldc+j : (i+r)*p.ldc+p.n]
+			for l := range row {
+				row[l] += edge[r*s.nr+l]
+			}
+		}
+	}
+}
+
+// scale multiplies a tile of C by beta.
+func (p *product) scale(i0, i1, j0, j1 int) {
+	if p.beta == 1 {
+		return
+	}
+	for i := i0; i < i1; i++ {
+		row := p.c[i*p.ldc+j0 : i*p.ldc+j1]
+		if p.beta == 0 {
+			clear(row)
+			continue
+		}
+		for l := range row {
+			row[l] *= p.beta
+		}
+	}
+}
+
+// buffers keeps the memory for panels from one product to the next.
+var buffers = sync.Pool{New: func() any { return new([]float32) }}
+
+// grow returns n values of *b, whatever they are, and makes *b longer if it must.
+func grow(b *[]float32, n int) []float32 {
+	if cap(*b) < n {
+		*b = make([]float32, n+n/4)
+	}
+	return (*b)[:n]
+}

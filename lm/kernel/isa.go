@@ -1,0 +1,43 @@
+package kernel
+
+// isa is the set of kernels for one instruction set, which all compute the same.
+type isa struct {
+	name string
+
+	// micro adds alpha·A·B to C, where A is a panel of rows ≤ mr rows, B one of nr columns, both over k, and C has rows ldc
+	// apart. Each element is the chain of multiply-adds over k from 0 on, times alpha, then added.
+	micro  func(rows, k int, alpha float32, a, b, c []float32, ldc int)
+	mr, nr int
+
+	// transpose writes element q < k of row r < rows of src, rows being stride apart, to dst[q·step + r].
+	transpose func(dst []float32, step int, src []float32, stride, rows, k int)
+
+	dot  func(a, b []float32) float32
+	axpy func(alpha float32, x, y []float32)
+	// expSum stores exp(x − shift) in dst, which may be x or nil, and returns the sum.
+	expSum func(dst, x []float32, shift float32) float64
+	max    func(x []float32) float32
+	// siluMul and siluMulBackward are SiLUMul and SiLUMulBackward.
+	siluMul         func(dst, gate, up []float32)
+	siluMulBackward func(dgate, dup, dy, gate, up []float32)
+}
+
+// portable is the kernels in Go.
+var portable = &isa{
+	name: "portable",
+	mr:   4, nr: 4, micro: microGo, transpose: transposeGo,
+	dot: dotGo, axpy: axpyGo, expSum: expSumGo, max: maxGo,
+	siluMul: siluMulGo, siluMulBackward: siluMulBackwardGo,
+}
+
+// available lists what this processor can run, the best last.
+func available() []*isa { return append([]*isa{portable}, native()...) }
+
+// active is what the package uses.
+var active = func() *isa {
+	all := available()
+	return all[len(all)-1]
+}()
+
+// InstructionSet names the kernels in use: avx512, avx2 or portable.
+func InstructionSet() string { return active.name }

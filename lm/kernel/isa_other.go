@@ -1,0 +1,3 @@
+package kernel
+
+func native() []*isa { return nil }
