@@ -122,10 +122,17 @@ type Writer interface {
 	// PutGeneration stores g; storing the same ID again replaces it (as /next does when it marks a candidate shown).
 	PutGeneration(ctx context.Context, g Generation) (Durability, error)
 	// PutEvent stores e and returns the event that is live afterwards. It is idempotent: if an event of the same user,
-	// object, kind and content is live, that one is returned and nothing changes. A different content for the same
-	// (user, object, kind) replaces it. A revoke removes its Target from the live events; it is an error of kind
-	// NotFound if Target is unknown, and returns the earlier revoke if it was already withdrawn. PutEvent does not check
-	// that Generation exists.
+	// object, kind and content is live ([Event.Key], [Event.Content]), that one is returned and nothing changes but that
+	// e.ID becomes another name for it. A different content for the same (user, object, kind) replaces it, unless a
+	// person's own word is live and e is not one: then e goes into history at once ([Meet]).
+	//
+	// An e.ID that was put before changes nothing, so that a record may be put again whenever it is not known whether
+	// it arrived; what is live under its key is returned, or the stored event where nothing is.
+	//
+	// A revoke removes its Target from the live events and takes over its Generation, Candidate and, where it has none
+	// of its own, its User. It is an error of kind NotFound if Target is unknown, of kind Invalid if Target is a revoke,
+	// and returns the earlier revoke if it was already withdrawn. Revoking what was replaced changes nothing that is
+	// live. PutEvent does not check that Generation exists; it refuses what [Event.Validate] refuses.
 	PutEvent(ctx context.Context, e Event) (Event, Durability, error)
 }
 
@@ -133,7 +140,8 @@ type Writer interface {
 type Reader interface {
 	// Generation returns one record, or an error of kind NotFound.
 	Generation(ctx context.Context, id string) (Generation, error)
-	// Event returns one event, live or not, or an error of kind NotFound.
+	// Event returns one event, live or not, or an error of kind NotFound. The id of a repeated event finds the one that
+	// it repeated.
 	Event(ctx context.Context, id string) (Event, error)
 	// Events returns up to q.Limit live events in the order of their storing, and the cursor for the next page ("" at
 	// the end).
@@ -158,11 +166,13 @@ type Erased struct {
 	IDs         []string `json:"-"` // ids of both, to mark the runs that used them
 }
 
-// Log is a store of feedback.
+// Log is a store of feedback, safe for concurrent use. What it depends on being away is an error of kind Unavailable;
+// bad input one of kind Invalid.
 type Log interface {
 	Writer
 	Reader
-	// EraseUser removes everything of user: events, and the generations they asked for with their text.
+	// EraseUser removes everything of user: events, and the generations they asked for with their text. The empty user is
+	// an error of kind Invalid. Broken off in the middle it can be called again.
 	EraseUser(ctx context.Context, user string) (Erased, error)
 	// Ping says whether the store can be written now.
 	Ping(ctx context.Context) error
