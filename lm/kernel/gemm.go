@@ -72,7 +72,7 @@ func (s *isa) gemm(p product) {
 		return
 	}
 	if p.k == 0 || p.alpha == 0 {
-		p.scale(0, p.m, 0, p.n)
+		s.scaleTile(&p, 0, p.m, 0, p.n)
 		return
 	}
 	buffer := buffers.Get().(*[]float32)
@@ -128,7 +128,7 @@ func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // compute fills the tile of rows i0 to i1 and columns j0 to j1 of C. i0 and j0 are at the start of panels.
 func (s *isa) compute(p *product, i0, i1, j0, j1 int) {
-	p.scale(i0, i1, j0, j1)
+	s.scaleTile(p, i0, i1, j0, j1)
 	buffer := buffers.Get().(*[]float32)
 	defer buffers.Put(buffer)
 	_, length := chains(p.k)
@@ -169,8 +169,8 @@ func (s *isa) sweep(p *product, i0, i1, j, k0, k int, columns, edge []float32) {
 	}
 }
 
-// scale multiplies a tile of C by beta.
-func (p *product) scale(i0, i1, j0, j1 int) {
+// scaleTile multiplies a tile of C by beta.
+func (s *isa) scaleTile(p *product, i0, i1, j0, j1 int) {
 	if p.beta == 1 {
 		return
 	}
@@ -180,9 +180,7 @@ func (p *product) scale(i0, i1, j0, j1 int) {
 			clear(row)
 			continue
 		}
-		for l := range row {
-			row[l] *= p.beta
-		}
+		s.scale(p.beta, row)
 	}
 }
 

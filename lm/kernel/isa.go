@@ -14,9 +14,12 @@ type isa struct {
 
 	dot  func(a, b []float32) float32
 	axpy func(alpha float32, x, y []float32)
+	// scale multiplies x by alpha.
+	scale func(alpha float32, x []float32)
+	// max returns the largest of at least one value; it may pass over NaN.
+	max func(x []float32) float32
 	// expSum stores exp(x − shift) in dst, which may be x or nil, and returns the sum.
 	expSum func(dst, x []float32, shift float32) float64
-	max    func(x []float32) float32
 	// siluMul and siluMulBackward are SiLUMul and SiLUMulBackward.
 	siluMul         func(dst, gate, up []float32)
 	siluMulBackward func(dgate, dup, dy, gate, up []float32)
@@ -26,8 +29,8 @@ type isa struct {
 var portable = &isa{
 	name: "portable",
 	mr:   4, nr: 4, micro: microGo, transpose: transposeGo,
-	dot: dotGo, axpy: axpyGo, expSum: expSumGo, max: maxGo,
-	siluMul: siluMulGo, siluMulBackward: siluMulBackwardGo,
+	dot: dotGo, axpy: axpyGo, scale: scaleGo, max: maxGo,
+	expSum: expSumGo, siluMul: siluMulGo, siluMulBackward: siluMulBackwardGo,
 }
 
 // available lists what this processor can run, the best last.

@@ -18,6 +18,9 @@ func Pack(transB bool, n, k int, b []float32, ldb int) *Packed {
 
 func (s *isa) packMatrix(n, k int, b matrix) *Packed {
 	p := &Packed{n: n, k: k, isa: s, data: make([]float32, roundUp(n, s.nr)*k)}
+	if k == 0 {
+		return p
+	}
 	Parallel((n+s.nr-1)/s.nr, func(t int) {
 		j := t * s.nr
 		s.packColumns(p.data[j*k:][:s.nr*k], b, j, min(s.nr, n-j), 0, k)

@@ -10,10 +10,7 @@ func Softmax(x []float32) float64 {
 	}
 	top := active.max(x)
 	sum := active.expSum(x, x, top)
-	scale := float32(1 / sum)
-	for i := range x {
-		x[i] *= scale
-	}
+	active.scale(float32(1/sum), x)
 	return float64(top) + math.Log(sum)
 }
 

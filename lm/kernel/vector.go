@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 func sameLength(name string, want int, slices ...[]float32) {
 	for _, s := range slices {
@@ -21,6 +24,9 @@ func Axpy(alpha float32, x, y []float32) {
 	sameLength("Axpy", len(x), y)
 	active.axpy(alpha, x, y)
 }
+
+// Scale multiplies each x[i] by alpha.
+func Scale(alpha float32, x []float32) { active.scale(alpha, x) }
 
 func dotGo(a, b []float32) float32 {
 	var s0, s1, s2, s3 float32
@@ -44,10 +50,16 @@ func axpyGo(alpha float32, x, y []float32) {
 	}
 }
 
+func scaleGo(alpha float32, x []float32) {
+	for i := range x {
+		x[i] *= alpha
+	}
+}
+
 func maxGo(x []float32) float32 {
-	m := x[0]
-	for _, v := range x[1:] {
-		if v > m || v != v {
+	m := float32(math.Inf(-1))
+	for _, v := range x {
+		if v > m {
 			m = v
 		}
 	}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// vectors is one instruction set's registers and widths.
+type vectors struct {
+	name     string
+	bytes    int // of a register
+	wide     int // registers in a row of a panel of B
+	rows     int // of the largest kernel
+	register func() reg.VecVirtual
+	zero     func(r reg.VecVirtual)
+}
+
+func gemmAVX2() {
+	v := vectors{name: "AVX2", bytes: 32, wide: 2, rows: 6, register: YMM, zero: func(r reg.VecVirtual) { VXORPS(r, r, r) }}
+	for rows := 1; rows <= v.rows; rows++ {
+		v.gemm(rows)
+	}
+}
+
+func gemmAVX512() {
+	v := vectors{name: "AVX512", bytes: 64, wide: 2, rows: 12, register: ZMM, zero: func(r reg.VecVirtual) { VPXORD(r, r, r) }}
+	for rows := 1; rows <= v.rows; rows++ {
+		v.gemm(rows)
+	}
+}
+
+// gemm writes the kernel for a panel of so many rows. All rows · wide sums stay in registers over the whole of k, each a
+// single chain of fused multiply-adds in the order of k: this fixes the bits of a product.
+func (v vectors) gemm(rows int) {
+	TEXT(fmt.Sprintf("gemm%sRows%d", v.name, rows), NOSPLIT, "func(k int, alpha float32, a, b, c *float32, ldc int)")
+	Doc(fmt.Sprintf("gemm%sRows%d adds alpha·A·B to %d rows of C, %d columns wide.", v.name, rows, rows, v.wide*v.bytes/4))
+	k := Load(Param("k"), GP64())
+	a, b := Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	sums := make([][]reg.VecVirtual, rows)
+	for i := range sums {
+		for range v.wide {
+			s := v.register()
+			v.zero(s)
+			sums[i] = append(sums[i], s)
+		}
+	}
+	const unroll = 4
+	label := func(s string) string { return s }
+	rest := GP64()
+	MOVQ(k, rest)
+	ANDQ(Imm(unroll-1), rest)
+	SHRQ(Imm(2), k)
+	JZ(LabelRef(label("rest")))
+	Label(label("loop"))
+	for u := range unroll {
+		v.step(sums, a, b, u)
+	}
+	ADDQ(U32(4*rows*unroll), a)
+	ADDQ(U32(v.bytes*v.wide*unroll), b)
+	DECQ(k)
+	JNZ(LabelRef(label("loop")))
+	Label(label("rest"))
+	TESTQ(rest, rest)
+	JZ(LabelRef(label("store")))
+	Label(label("single"))
+	v.step(sums, a, b, 0)
+	ADDQ(U32(4*rows), a)
+	ADDQ(U32(v.bytes*v.wide), b)
+	DECQ(rest)
+	JNZ(LabelRef(label("single")))
+	Label(label("store"))
+	v.store(sums)
+	VZEROUPPER()
+	RET()
+}
+
+// step is one value of k, u after the pointers.
+func (v vectors) step(sums [][]reg.VecVirtual, a, b reg.Register, u int) {
+	var row []reg.VecVirtual
+	for l := range v.wide {
+		r := v.register()
+		VMOVUPS(Mem{Base: b, Disp: (u*v.wide + l) * v.bytes}, r)
+		row = append(row, r)
+	}
+	for i := range sums {
+		x := v.register()
+		VBROADCASTSS(Mem{Base: a, Disp: 4 * (u*len(sums) + i)}, x)
+		for l := range v.wide {
+			VFMADD231PS(row[l], x, sums[i][l])
+		}
+	}
+}
+
+// store adds alpha times the sums to C. The product is rounded before it is added.
+func (v vectors) store(sums [][]reg.VecVirtual) {
+	alpha := v.register()
+	p, err := Param("alpha").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VBROADCASTSS(p.Addr, alpha)
+	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
+	SHLQ(Imm(2), ldc)
+	for i := range sums {
+		for l, s := range sums[i] {
+			m := Mem{Base: c, Disp: l * v.bytes}
+			VMULPS(alpha, s, s)
+			VADDPS(m, s, s)
+			VMOVUPS(s, m)
+		}
+		if i < len(sums)-1 {
+			ADDQ(ldc, c)
+		}
+	}
+}

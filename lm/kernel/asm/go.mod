@@ -1,0 +1,10 @@
+module plumb/lm/kernel/asm
+
+go 1.26.0
+
+require (
+	github.com/mmcloughlin/avo v0.6.0
+	golang.org/x/mod v0.42.0
+	golang.org/x/sync v0.24.0
+	golang.org/x/tools v0.52.0
+)

@@ -1,0 +1,147 @@
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+//go:generate go run -C asm . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg kernel
+
+// native lists the instruction sets of this processor for which there is assembly.
+func native() []*isa {
+	var all []*isa
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		all = append(all, avx2)
+		if cpu.X86.HasAVX512F {
+			all = append(all, avx512)
+		}
+	}
+	return all
+}
+
+// microAMD64 is one of the generated kernels for panels of a fixed number of rows.
+type microAMD64 func(k int, alpha float32, a, b, c *float32, ldc int)
+
+var avx2 = &isa{
+	name: "avx2",
+	mr:   6, nr: 16,
+	micro: dispatch([]microAMD64{
+		gemmAVX2Rows1, gemmAVX2Rows2, gemmAVX2Rows3, gemmAVX2Rows4, gemmAVX2Rows5, gemmAVX2Rows6,
+	}, 16),
+	transpose: transposeAMD64,
+	dot:       dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
+	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
+}
+
+// avx512 has the vector kernels of avx2: see asm/vector.go.
+var avx512 = &isa{
+	name: "avx512",
+	mr:   12, nr: 32,
+	micro: dispatch([]microAMD64{
+		gemmAVX512Rows1, gemmAVX512Rows2, gemmAVX512Rows3, gemmAVX512Rows4, gemmAVX512Rows5, gemmAVX512Rows6,
+		gemmAVX512Rows7, gemmAVX512Rows8, gemmAVX512Rows9, gemmAVX512Rows10, gemmAVX512Rows11, gemmAVX512Rows12,
+	}, 32),
+	transpose: transposeAMD64,
+	dot:       dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
+	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
+}
+
+// dispatch makes the micro of an isa from its kernels for 1, 2, … rows. The kernels trust their pointers: the slices are checked
+// here, once for a panel.
+func dispatch(kernels []microAMD64, nr int) func(rows, k int, alpha float32, a, b, c []float32, ldc int) {
+	return func(rows, k int, alpha float32, a, b, c []float32, ldc int) {
+		_, _, _ = a[rows*k-1], b[k*nr-1], c[(rows-1)*ldc+nr-1]
+		kernels[rows-1](k, alpha, &a[0], &b[0], &c[0], ldc)
+	}
+}
+
+func transposeAMD64(dst []float32, step int, src []float32, stride, rows, k int) {
+	_, _ = src[(rows-1)*stride+k-1], dst[(k-1)*step+rows-1]
+	four, eight := rows&^3, k&^7
+	if eight > 0 {
+		for r := 0; r < four; r += 4 {
+			transpose4(&dst[r], step, &src[r*stride], stride, eight)
+		}
+	}
+	if eight < k && four > 0 {
+		transposeGo(dst[eight*step:], step, src[eight:], stride, four, k-eight)
+	}
+	if four < rows {
+		transposeGo(dst[four:], step, src[four*stride:], stride, rows-four, k)
+	}
+}
+
+func dotAMD64(a, b []float32) float32 {
+	if len(a) == 0 {
+		return 0
+	}
+	return dotAVX2(&a[0], &b[0], len(a))
+}
+
+func axpyAMD64(alpha float32, x, y []float32) {
+	if len(x) > 0 {
+		axpyAVX2(alpha, &x[0], &y[0], len(x))
+	}
+}
+
+func scaleAMD64(alpha float32, x []float32) {
+	if len(x) > 0 {
+		scaleAVX2(alpha, &x[0], len(x))
+	}
+}
+
+func maxAMD64(x []float32) float32 { return maxAVX2(&x[0], len(x)) }
+
+// The kernels below do whole registers of 8 values. What is left goes through an array of 8, so that it too is computed by
+// the kernel and a value does not depend on its place.
+
+func expSumAMD64(dst, x []float32, shift float32) float64 {
+	whole := len(x) &^ 7
+	var sum float64
+	if whole > 0 {
+		if dst != nil {
+			sum = expSumAVX2(&dst[0], &x[0], whole, shift)
+		} else {
+			sum = sumExpAVX2(&x[0], whole, shift)
+		}
+	}
+	if whole < len(x) {
+		var rest [8]float32
+		n := copy(rest[:], x[whole:])
+		expSumAVX2(&rest[0], &rest[0], 8, shift)
+		for _, e := range rest[:n] {
+			sum += float64(e)
+		}
+		if dst != nil {
+			copy(dst[whole:], rest[:n])
+		}
+	}
+	return sum
+}
+
+func siluMulAMD64(dst, gate, up []float32) {
+	whole := len(gate) &^ 7
+	if whole > 0 {
+		siluMulAVX2(&dst[0], &gate[0], &up[0], whole)
+	}
+	if whole < len(gate) {
+		var g, u [8]float32
+		copy(g[:], gate[whole:])
+		copy(u[:], up[whole:])
+		siluMulAVX2(&g[0], &g[0], &u[0], 8)
+		copy(dst[whole:], g[:])
+	}
+}
+
+func siluMulBackwardAMD64(dgate, dup, dy, gate, up []float32) {
+	whole := len(gate) &^ 7
+	if whole > 0 {
+		siluMulBackwardAVX2(&dgate[0], &dup[0], &dy[0], &gate[0], &up[0], whole)
+	}
+	if whole < len(gate) {
+		var d, g, u [8]float32
+		copy(d[:], dy[whole:])
+		copy(g[:], gate[whole:])
+		copy(u[:], up[whole:])
+		siluMulBackwardAVX2(&g[0], &u[0], &d[0], &g[0], &u[0], 8)
+		copy(dgate[whole:], g[:])
+		copy(dup[whole:], u[:])
+	}
+}
