@@ -102,7 +102,7 @@ func parallelIf(worthwhile bool, n int, f func(i int)) {
 }
 
 const (
-	smallWork = 1 << 17 // multiply-adds below which one goroutine is quicker than two
+	smallWork = 1 << 18 // multiply-adds below which one goroutine is quicker than two
 	maxHeight = 240     // rows of a tile: with a chain of maxBlock they fit the second cache
 )
 

@@ -52,12 +52,17 @@ func dispatch(kernels []microAMD64, nr int) func(rows, k int, alpha float32, a, 
 	}
 }
 
+// transposeChunk is how much of k is transposed at a time: few enough values that what four rows wrote is still in the first cache when
+// the next four fill the same lines.
+const transposeChunk = 128
+
 func transposeAMD64(dst []float32, step int, src []float32, stride, rows, k int) {
 	_, _ = src[(rows-1)*stride+k-1], dst[(k-1)*step+rows-1]
 	four, eight := rows&^3, k&^7
-	if eight > 0 {
+	for q := 0; q < eight; q += transposeChunk {
+		length := min(transposeChunk, eight-q)
 		for r := 0; r < four; r += 4 {
-			transpose4(&dst[r], step, &src[r*stride], stride, eight)
+			transpose4(&dst[q*step+r], step, &src[r*stride+q], stride, length)
 		}
 	}
 	if eight < k && four > 0 {

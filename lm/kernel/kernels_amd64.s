@@ -3173,7 +3173,7 @@ store:
 	RET
 
 // func transpose4(dst *float32, step int, src *float32, stride int, k int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·transpose4(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ step+8(FP), CX
@@ -3192,6 +3192,11 @@ loop:
 	VMOVUPS      (DX)(BX*1), Y1
 	VMOVUPS      (DX)(BX*2), Y2
 	VMOVUPS      (DX)(DI*1), Y3
+	LEAQ         (DX)(BX*4), R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R9)(BX*1)
+	PREFETCHT0   (R9)(BX*2)
+	PREFETCHT0   (R9)(DI*1)
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y0
 	VUNPCKLPS    Y3, Y2, Y1

@@ -26,6 +26,13 @@ func transpose() {
 	VMOVUPS(Mem{Base: src, Index: stride, Scale: 1}, row[1])
 	VMOVUPS(Mem{Base: src, Index: stride, Scale: 2}, row[2])
 	VMOVUPS(Mem{Base: src, Index: third, Scale: 1}, row[3])
+	// The next four rows, which the following call will read: runs are too short for the processor to see them coming.
+	next := GP64()
+	LEAQ(Mem{Base: src, Index: stride, Scale: 4}, next)
+	PREFETCHT0(Mem{Base: next})
+	PREFETCHT0(Mem{Base: next, Index: stride, Scale: 1})
+	PREFETCHT0(Mem{Base: next, Index: stride, Scale: 2})
+	PREFETCHT0(Mem{Base: next, Index: third, Scale: 1})
 	t := []reg.VecVirtual{YMM(), YMM(), YMM(), YMM()}
 	VUNPCKLPS(row[1], row[0], t[0])
 	VUNPCKHPS(row[1], row[0], t[1])
