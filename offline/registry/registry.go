@@ -20,7 +20,7 @@ type Registry interface {
 // Runs keeps the manifests of offline runs.
 type Runs interface {
 	// PutRun stores r, replacing what is stored under r.ID. Where fence > 0 it must be the fence of the live holder of
-	// the lease "align", else the error is of kind Conflict and nothing is stored: a stalled run cannot overwrite.
+	// the lease [AlignLease], else the error is of kind Conflict and nothing is stored: a stalled run cannot overwrite.
 	PutRun(ctx context.Context, r Run, fence int64) error
 	// Run returns one run, or an error of kind NotFound.
 	Run(ctx context.Context, id string) (Run, error)
@@ -38,16 +38,18 @@ type Aliases interface {
 
 // Blobs keeps small files (reward models) by content.
 type Blobs interface {
-	// PutBlob stores data, at most 64 MiB, and returns its hash: lower-case hex of SHA-256.
+	// PutBlob stores data, at most [MaxBlob], and returns its hash: lower-case hex of SHA-256.
 	PutBlob(ctx context.Context, data []byte) (hash string, err error)
-	// Blob returns the data, verified against hash, or an error of kind NotFound.
+	// Blob returns the data, verified against hash, or an error of kind NotFound; data that does not match its hash is
+	// an error of kind Internal.
 	Blob(ctx context.Context, hash string) ([]byte, error)
 }
 
 // Lease is mutual exclusion over a store, with a fencing token: every successful Acquire of a name returns a larger
 // fence than the one before, also after the store was restarted. Its conformance suite is registrytest.TestLease.
 type Lease interface {
-	// Acquire takes the lease for ttl, or fails with kind Conflict naming the holder.
+	// Acquire takes the lease for ttl, at least a millisecond, or fails with kind Conflict naming the holder; so it does
+	// for a holder that has it already.
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (fence int64, err error)
 	// Renew prolongs it; kind Conflict if fence is no longer the live one.
 	Renew(ctx context.Context, name string, fence int64, ttl time.Duration) error
