@@ -7,8 +7,8 @@
 // A result depends neither on the number of threads nor on what else is computed beside it. Every element of a matrix product
 // is one chain of multiply-adds over k, cut at places that depend on k alone; how rows and columns are dealt out to tiles and
 // threads does not enter. Hence a row of A·B has the same bits whether it is computed alone or among a thousand others, from packed or
-// from plain B: decoding one sequence or a batch of them gives the same numbers. AVX2 and AVX-512 agree bit for bit as well in matrix products; the
-// portable form differs from them in the last bits, since it does not fuse.
+// from plain B: decoding one sequence or a batch of them gives the same numbers. The AVX2 and AVX-512 forms agree bit for bit as well; the portable form differs
+// from them in the last bits, since it does not fuse.
 //
 // Matrices are row-major. Slices that do not fit their stated shape are the caller's mistake: the functions panic.
 package kernel

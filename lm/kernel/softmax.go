@@ -14,8 +14,8 @@ func Softmax(x []float32) float64 {
 	return float64(top) + math.Log(sum)
 }
 
-// LogSumExp returns log Σ exp(x[i]) in float64: the exponentials are float32, relative to the largest, with an error below 2e-7, their
-// sum float64. It is −Inf if x is empty or all of it is −Inf, +Inf if one of x is +Inf, and NaN if one is NaN.
+// LogSumExp returns log Σ exp(x[i]) in float64: the exponentials, relative to the largest, are float32 with a relative error below
+// 3e-7 where they matter, their sum is float64. It is −Inf if x is empty or all of it is −Inf, +Inf if one of x is +Inf, and NaN if one is NaN.
 func LogSumExp(x []float32) float64 {
 	if len(x) == 0 {
 		return math.Inf(-1)

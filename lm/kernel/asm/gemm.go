@@ -77,12 +77,16 @@ func (v vectors) gemm(rows int) {
 	RET()
 }
 
+// ahead is how many bytes of B are asked for before they are used. Much more than this was slower.
+const ahead = 512
+
 // step is one value of k, u after the pointers.
 func (v vectors) step(sums [][]reg.VecVirtual, a, b reg.Register, u int) {
 	var row []reg.VecVirtual
 	for l := range v.wide {
 		r := v.register()
 		VMOVUPS(Mem{Base: b, Disp: (u*v.wide + l) * v.bytes}, r)
+		PREFETCHT0(Mem{Base: b, Disp: (u*v.wide+l)*v.bytes + ahead})
 		row = append(row, r)
 	}
 	for i := range sums {
