@@ -14,6 +14,7 @@ const (
 	alignmentKey     = "general.alignment"
 	maxDims          = 4       // of ggml
 	maxAlignment     = 1 << 20 // far above any in use; keeps padding harmless
+	expected         = 1 << 8  // pairs or tensors for which room is made before they are seen; more come as they are read
 	minPairBytes     = 8 + 4 + 1
 	minTensorBytes   = 8 + 4 + 4 + 8
 )
@@ -62,8 +63,8 @@ func (f *File) header(r *reader) (tensors, pairs uint64, err error) {
 }
 
 func (f *File) readPairs(r *reader, n uint64) error {
-	f.kv = make([]Pair, 0, n)
-	f.keys = make(map[string]int, n)
+	f.kv = make([]Pair, 0, min(n, expected))
+	f.keys = make(map[string]int, min(n, expected))
 	for i := range n {
 		key, err := r.string()
 		if err != nil {
@@ -102,8 +103,8 @@ func (f *File) readTensors(r *reader, n uint64) error {
 	if n > r.left()/minTensorBytes {
 		return fmt.Errorf("read tensors: %d cannot fit in the %d bytes that are left", n, r.left())
 	}
-	f.tensors = make([]TensorInfo, 0, n)
-	f.names = make(map[string]int, n)
+	f.tensors = make([]TensorInfo, 0, min(n, expected))
+	f.names = make(map[string]int, min(n, expected))
 	for i := range n {
 		name, err := r.string()
 		if err != nil {
