@@ -61,6 +61,8 @@ type Candidate struct {
 	Propensity *float64 `json:"propensity"` // probability with which the rule would have chosen it, nil if unscored
 	Shown      bool     `json:"shown"`      // returned to the client, by the request or by /next
 	Seed       int64    `json:"seed"`
+
+	ToolCalls json.RawMessage `json:"tool_calls,omitempty"` // OpenAI's array, where the model called tools
 }
 
 // Usage counts tokens; Discarded are those of candidates that were drawn and not returned.
