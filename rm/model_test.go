@@ -65,7 +65,9 @@ func TestLearnsTastesFromFewNoisyVotes(t *testing.T) {
 	}{
 		{"short", func(s string) float64 { return -float64(len(strings.Fields(s))) }},
 		{"a word", func(s string) float64 { return float64(strings.Count(s, "dragon")) }},
-		{"a rare theme", func(s string) float64 { return flag(strings.Contains(s, "river") || strings.Contains(s, "harbour") || strings.Contains(s, "island")) }},
+		{"a rare theme", func(s string) float64 {
+			return flag(strings.Contains(s, "river") || strings.Contains(s, "harbour") || strings.Contains(s, "island"))
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := Trainer{Log: t.Logf}.Fit(context.Background(), Data{Pairs: tasted(1, 150, .15, c.taste)})

@@ -156,33 +156,73 @@ func (o *objective) choose() (loss float64) {
 	return loss
 }
 
-// minimise returns the optimum, by L-BFGS from w0 (nil: zero). It stops when no partial exceeds tolerance.
+// minimise returns the optimum, by L-BFGS from w0 (nil: zero) over parameters scaled by their curvature. It stops when no
+// scaled partial exceeds tolerance: the loss is then within half the sum of their squares, in nats over all feedback.
 func (o *objective) minimise(w0 []float64, tolerance float64, iterations int) ([]float64, error) {
-	if w0 == nil {
-		w0 = make([]float64, o.dims())
-	}
+	n := o.dims()
+	scale := o.scales()
+	w, at, grad, loss := make([]float64, n), make([]float64, n), make([]float64, n), math.NaN()
 	// The optimiser asks for value and gradient in separate calls; both come from one pass over the data.
-	at, grad, loss := make([]float64, o.dims()), make([]float64, o.dims()), math.NaN()
-	evaluate := func(w []float64) {
-		if math.IsNaN(loss) || !floats.Equal(at, w) {
-			copy(at, w)
-			loss = o.value(at, grad)
+	evaluate := func(u []float64) {
+		if math.IsNaN(loss) || !floats.Equal(at, u) {
+			copy(at, u)
+			loss = o.value(floats.MulTo(w, u, scale), grad)
+			floats.Mul(grad, scale)
 		}
 	}
 	problem := optimize.Problem{
-		Func: func(w []float64) float64 { evaluate(w); return loss },
-		Grad: func(dst, w []float64) { evaluate(w); copy(dst, grad) },
+		Func: func(u []float64) float64 { evaluate(u); return loss },
+		Grad: func(dst, u []float64) { evaluate(u); copy(dst, grad) },
+	}
+	u0 := make([]float64, n)
+	if w0 != nil {
+		floats.DivTo(u0, w0, scale)
 	}
 	settings := &optimize.Settings{GradientThreshold: tolerance, MajorIterations: iterations, Converger: optimize.NeverTerminate{}}
-	result, err := optimize.Minimize(problem, w0, settings, &optimize.LBFGS{Store: 10})
+	result, err := optimize.Minimize(problem, u0, settings, &optimize.LBFGS{Store: 10})
 	if result == nil {
 		return nil, fmt.Errorf("fit weights: %w", err)
 	}
 	// A line search that can go no further stands at the optimum as far as floating point can tell it.
-	if !floats.HasNaN(result.X) && !math.IsInf(result.F, 0) && !math.IsNaN(result.F) {
-		return result.X, nil
+	if floats.HasNaN(result.X) || math.IsInf(result.F, 0) || math.IsNaN(result.F) {
+		return nil, fmt.Errorf("fit weights: loss %v: %w", result.F, err)
 	}
-	return nil, fmt.Errorf("fit weights: loss %v: %w", result.F, err)
+	return floats.MulTo(w, result.X, scale), nil
+}
+
+// scales returns one over the square root of the curvature of the loss in each parameter, as it is near zero rewards.
+func (o *objective) scales() []float64 {
+	curve := make([]float64, o.dims())
+	for i := range curve {
+		switch {
+		case i < o.m.nd:
+			curve[i] = o.denseL2
+		case i < o.outside():
+			curve[i] = o.sparseL2
+		default:
+			curve[i] = auxiliaryL2 + float64(len(o.judgements))/4
+		}
+	}
+	weights := make([]float64, o.m.rows())
+	for _, c := range o.comparisons {
+		w := c.weight * o.of(c.group) / 4
+		weights[c.a] += w
+		weights[c.b] += w
+	}
+	for _, j := range o.judgements {
+		weights[j.row] += j.weight * o.of(j.group) / 4
+	}
+	for _, c := range o.choices {
+		n := float64(len(c.rows))
+		for _, row := range c.rows {
+			weights[row] += c.weight * o.of(c.group) * (n - 1) / (n * n * c.tau * c.tau)
+		}
+	}
+	o.m.addSquares(curve, weights)
+	for i, c := range curve {
+		curve[i] = 1 / math.Sqrt(c)
+	}
+	return curve
 }
 
 func resize(s []float64, n int) []float64 {

@@ -16,6 +16,12 @@ type Metrics struct {
 	ListAccuracy  *float64 `json:"list_accuracy,omitempty"`  // of the pairs that rankings and demonstrations imply
 	ThumbAccuracy *float64 `json:"thumb_accuracy,omitempty"` // of thumbs, against the outside option
 	ThumbAUC      *float64 `json:"thumb_auc,omitempty"`      // probability that a liked reply outscores a disliked one
+
+	// Share of training prompts where no canary outranks an honest reply, and where none does once spread and distance are
+	// taken off; see [HackTest].
+	HackResistance         *float64           `json:"hack_resistance,omitempty"`
+	HackResistanceCautious *float64           `json:"hack_resistance_cautious,omitempty"`
+	ByHack                 map[string]float64 `json:"by_hack,omitempty"`
 }
 
 // report is what a fit learned beside the weights.

@@ -163,3 +163,16 @@ func (m *matrix) addMulT(grad, g []float64) {
 		}
 	}
 }
+
+// addSquares adds Σ weights[i]·(row i)², column by column.
+func (m *matrix) addSquares(to, weights []float64) {
+	dense, sparse := to[:m.nd], to[m.nd:m.nd+m.ns]
+	for i, w := range weights {
+		for j, x := range m.dense[i*m.nd : (i+1)*m.nd] {
+			dense[j] += w * x * x
+		}
+		for k := m.start[i]; k < m.start[i+1]; k++ {
+			sparse[m.index[k]] += w * float64(m.value[k]) * float64(m.value[k])
+		}
+	}
+}

@@ -30,6 +30,7 @@ type Context struct {
 type cli struct {
 	Config string `help:"YAML file with settings: the flags below with _ for -, one a line." placeholder:"FILE"`
 
+	RM      RMCmd      `cmd:"" name:"rm" help:"Fit, use and measure a reward model."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
 }
 
