@@ -33,12 +33,13 @@ type matrix struct {
 	trans  bool
 }
 
-// product is the work of one Gemm. If packed is set it stands in for b.
+// product is the work of one Gemm. If packed is set, it, or its transpose, stands in for b.
 type product struct {
 	m, n, k     int
 	alpha, beta float32
 	a, b        matrix
 	packed      *Packed
+	transposed  bool
 	c           []float32
 	ldc         int
 	rows        []float32 // op(A) in panels: see packRows
@@ -84,21 +85,20 @@ func (s *isa) gemm(p product) {
 		s.packRows(&p)
 	}
 	height, width := s.tile(&p)
+	if height >= p.m && width >= p.n {
+		s.compute(&p, 0, p.m, 0, p.n)
+		return
+	}
+	s.computeTiles(p, height, width)
+}
+
+// computeTiles takes a copy of the product, so that one that needs no other goroutine does not leave the stack.
+func (s *isa) computeTiles(p product, height, width int) {
 	down, across := (p.m+height-1)/height, (p.n+width-1)/width
-	parallelIf(down*across > 1, down*across, func(t int) {
+	Parallel(down*across, func(t int) {
 		i, j := t%down*height, t/down*width
 		s.compute(&p, i, min(i+height, p.m), j, min(j+width, p.n))
 	})
-}
-
-func parallelIf(worthwhile bool, n int, f func(i int)) {
-	if worthwhile {
-		Parallel(n, f)
-		return
-	}
-	for i := range n {
-		f(i)
-	}
 }
 
 const (
@@ -133,37 +133,58 @@ func (s *isa) compute(p *product, i0, i1, j0, j1 int) {
 	defer buffers.Put(buffer)
 	_, length := chains(p.k)
 	scratch := grow(buffer, length*s.nr+s.mr*s.nr)
-	panel, edge := scratch[:length*s.nr], scratch[length*s.nr:]
+	space, edge := scratch[:length*s.nr], scratch[length*s.nr:]
 	for k0 := 0; k0 < p.k; k0 += length {
 		k := min(length, p.k-k0)
 		for j := j0; j < j1; j += s.nr {
-			columns := panel
-			if p.packed != nil {
-				columns = p.packed.panel(j, k0, k)
-			} else {
-				s.packColumns(panel, p.b, j, min(s.nr, p.n-j), k0, k)
-			}
-			s.sweep(p, i0, i1, j, k0, k, columns, edge)
+			s.sweep(p, i0, i1, j, k0, k, s.columns(p, space, j, k0, k), edge)
 		}
 	}
 }
 
+// columns returns the panel of B from column j on, over (k0, k): a part of the packed matrix, or made in space.
+func (s *isa) columns(p *product, space []float32, j, k0, k int) []float32 {
+	width := s.width(p.n - j)
+	space = space[:k*width]
+	switch {
+	case p.packed == nil:
+		s.packColumns(space, width, p.b, j, min(width, p.n-j), k0, k)
+	case p.transposed:
+		p.packed.packColumns(space, width, j, min(width, p.n-j), k0, k)
+	default:
+		return p.packed.panel(j, k0, k)
+	}
+	return space
+}
+
+// width returns the width of a panel where so many columns are left.
+func (s *isa) width(left int) int {
+	if s.narrow != nil && left <= s.nr/2 {
+		return s.nr / 2
+	}
+	return s.nr
+}
+
 // sweep adds one chain to the columns of one panel, for the rows i0 to i1.
-func (s *isa) sweep(p *product, i0, i1, j, k0, k int, columns, edge []float32) {
+func (s *isa) sweep(p *product, i0, i1, j, k0, k int, panel, edge []float32) {
+	width, micro := s.width(p.n-j), s.micro
+	if width < s.nr {
+		micro = s.narrow
+	}
 	for i := i0; i < i1; i += s.mr {
 		rows := min(s.mr, i1-i)
 		a := p.rows[p.m*k0+i*k:][:rows*k]
-		if j+s.nr <= p.n {
-			s.micro(rows, k, p.alpha, a, columns, p.c[i*p.ldc+j:], p.ldc)
+		if j+width <= p.n {
+			micro(rows, k, p.alpha, a, panel, p.c[i*p.ldc+j:], p.ldc)
 			continue
 		}
-		// The last panel is wider than what is left of C: compute beside it.
+		// The panel is wider than what is left of C: compute beside it.
 		clear(edge)
-		s.micro(rows, k, p.alpha, a, columns, edge, s.nr)
+		micro(rows, k, p.alpha, a, panel, edge, width)
 		for r := range rows {
 			row := p.c[(i+r)*p.ldc+j : (i+r)*p.ldc+p.n]
 			for l := range row {
-				row[l] += edge[r*s.nr+l]
+				row[l] += edge[r*width+l]
 			}
 		}
 	}

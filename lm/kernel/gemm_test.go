@@ -98,6 +98,23 @@ func checkProduct(t *testing.T, s *isa, p product) {
 	if !sameBits(packed.c, got.c) {
 		t.Fatalf("%s: packed B gives other bits", p.shape())
 	}
+	for j := range p.n {
+		column := make([]float32, p.k)
+		packed.packed.Column(column, j)
+		for q, v := range column {
+			if float64(v) != p.b.at(q, j) {
+				t.Fatalf("%s: element %d, %d of the packed B is %v; want %v", p.shape(), q, j, v, p.b.at(q, j))
+			}
+		}
+	}
+	back := p
+	back.c = slices.Clone(p.c)
+	back.packed = s.packMatrix(p.k, p.n, matrix{p.b.data, p.b.stride, !p.b.trans})
+	back.transposed, back.b = true, matrix{}
+	s.gemm(back)
+	if !sameBits(back.c, got.c) {
+		t.Fatalf("%s: the transpose of a packed matrix gives other bits", p.shape())
+	}
 }
 
 func (p *product) shape() string {
@@ -228,6 +245,10 @@ func TestGemmPanicsOnWrongShapes(t *testing.T) {
 		"negative":          func() { Gemm(false, false, -1, 2, 4, 1, x, 4, x, 2, 0, x, 2) },
 		"packed, A short":   func() { GemmPacked(false, 4, 1, x, 4, Pack(true, 3, 4, x, 4), 0, x, 3) },
 		"packed, no matrix": func() { GemmPacked(false, 1, 1, x, 4, nil, 0, x, 3) },
+		"packed T, A short": func() { GemmPackedT(false, 5, 1, x, 3, Pack(true, 3, 4, x, 4), 0, make([]float32, 20), 4) },
+		"packed T, C short": func() { GemmPackedT(false, 4, 1, x, 3, Pack(true, 3, 4, x, 4), 0, x, 4) },
+		"Column outside":    func() { Pack(true, 3, 4, x, 4).Column(make([]float32, 4), 3) },
+		"Column too short":  func() { Pack(true, 3, 4, x, 4).Column(make([]float32, 3), 0) },
 		"Pack, B short":     func() { Pack(true, 4, 4, x, 4) },
 		"Dot":               func() { Dot(x, x[1:]) },
 		"Axpy":              func() { Axpy(1, x, x[1:]) },

@@ -1,12 +1,15 @@
 package kernel
 
+// microKernel adds alpha·A·B to C, where A is a panel of rows ≤ mr rows, B one of a fixed number of columns, both over k, and C
+// has rows ldc apart. Each element is the chain of multiply-adds over k from 0 on, times alpha, then added.
+type microKernel func(rows, k int, alpha float32, a, b, c []float32, ldc int)
+
 // isa is the set of kernels for one instruction set, which all compute the same.
 type isa struct {
 	name string
 
-	// micro adds alpha·A·B to C, where A is a panel of rows ≤ mr rows, B one of nr columns, both over k, and C has rows ldc
-	// apart. Each element is the chain of multiply-adds over k from 0 on, times alpha, then added.
-	micro  func(rows, k int, alpha float32, a, b, c []float32, ldc int)
+	micro  microKernel // for panels of nr columns
+	narrow microKernel // for panels of nr/2 columns, the last of a matrix; nil if there is none
 	mr, nr int
 
 	// transpose writes element q < k of row r < rows of src, rows being stride apart, to dst[q·step + r].

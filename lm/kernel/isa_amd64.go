@@ -23,8 +23,11 @@ var avx2 = &isa{
 	name: "avx2",
 	mr:   6, nr: 16,
 	micro: dispatch([]microAMD64{
-		gemmAVX2Rows1, gemmAVX2Rows2, gemmAVX2Rows3, gemmAVX2Rows4, gemmAVX2Rows5, gemmAVX2Rows6,
+		gemm1x16AVX2, gemm2x16AVX2, gemm3x16AVX2, gemm4x16AVX2, gemm5x16AVX2, gemm6x16AVX2,
 	}, 16),
+	narrow: dispatch([]microAMD64{
+		gemm1x8AVX2, gemm2x8AVX2, gemm3x8AVX2, gemm4x8AVX2, gemm5x8AVX2, gemm6x8AVX2,
+	}, 8),
 	transpose: transposeAMD64,
 	dot:       dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
 	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
@@ -35,19 +38,23 @@ var avx512 = &isa{
 	name: "avx512",
 	mr:   12, nr: 32,
 	micro: dispatch([]microAMD64{
-		gemmAVX512Rows1, gemmAVX512Rows2, gemmAVX512Rows3, gemmAVX512Rows4, gemmAVX512Rows5, gemmAVX512Rows6,
-		gemmAVX512Rows7, gemmAVX512Rows8, gemmAVX512Rows9, gemmAVX512Rows10, gemmAVX512Rows11, gemmAVX512Rows12,
+		gemm1x32AVX512, gemm2x32AVX512, gemm3x32AVX512, gemm4x32AVX512, gemm5x32AVX512, gemm6x32AVX512,
+		gemm7x32AVX512, gemm8x32AVX512, gemm9x32AVX512, gemm10x32AVX512, gemm11x32AVX512, gemm12x32AVX512,
 	}, 32),
+	narrow: dispatch([]microAMD64{
+		gemm1x16AVX512, gemm2x16AVX512, gemm3x16AVX512, gemm4x16AVX512, gemm5x16AVX512, gemm6x16AVX512,
+		gemm7x16AVX512, gemm8x16AVX512, gemm9x16AVX512, gemm10x16AVX512, gemm11x16AVX512, gemm12x16AVX512,
+	}, 16),
 	transpose: transposeAMD64,
 	dot:       dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
 	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
 }
 
-// dispatch makes the micro of an isa from its kernels for 1, 2, … rows. The kernels trust their pointers: the slices are checked
-// here, once for a panel.
-func dispatch(kernels []microAMD64, nr int) func(rows, k int, alpha float32, a, b, c []float32, ldc int) {
+// dispatch makes the micro of an isa from its kernels for 1, 2, … rows and panels of width columns. The kernels trust their
+// pointers: the slices are checked here, once for a panel.
+func dispatch(kernels []microAMD64, width int) microKernel {
 	return func(rows, k int, alpha float32, a, b, c []float32, ldc int) {
-		_, _, _ = a[rows*k-1], b[k*nr-1], c[(rows-1)*ldc+nr-1]
+		_, _, _ = a[rows*k-1], b[k*width-1], c[(rows-1)*ldc+width-1]
 		kernels[rows-1](k, alpha, &a[0], &b[0], &c[0], ldc)
 	}
 }

@@ -4,59 +4,113 @@
 
 package kernel
 
-// gemmAVX2Rows1 adds alpha·A·B to 1 rows of C, 16 columns wide.
-func gemmAVX2Rows1(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm1x16AVX2 adds alpha·A·B to 1 rows of C, 16 columns wide.
+func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX2Rows2 adds alpha·A·B to 2 rows of C, 16 columns wide.
-func gemmAVX2Rows2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm2x16AVX2 adds alpha·A·B to 2 rows of C, 16 columns wide.
+func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX2Rows3 adds alpha·A·B to 3 rows of C, 16 columns wide.
-func gemmAVX2Rows3(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm3x16AVX2 adds alpha·A·B to 3 rows of C, 16 columns wide.
+func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX2Rows4 adds alpha·A·B to 4 rows of C, 16 columns wide.
-func gemmAVX2Rows4(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm4x16AVX2 adds alpha·A·B to 4 rows of C, 16 columns wide.
+func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX2Rows5 adds alpha·A·B to 5 rows of C, 16 columns wide.
-func gemmAVX2Rows5(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm5x16AVX2 adds alpha·A·B to 5 rows of C, 16 columns wide.
+func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX2Rows6 adds alpha·A·B to 6 rows of C, 16 columns wide.
-func gemmAVX2Rows6(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm6x16AVX2 adds alpha·A·B to 6 rows of C, 16 columns wide.
+func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows1 adds alpha·A·B to 1 rows of C, 32 columns wide.
-func gemmAVX512Rows1(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm1x8AVX2 adds alpha·A·B to 1 rows of C, 8 columns wide.
+func gemm1x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows2 adds alpha·A·B to 2 rows of C, 32 columns wide.
-func gemmAVX512Rows2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm2x8AVX2 adds alpha·A·B to 2 rows of C, 8 columns wide.
+func gemm2x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows3 adds alpha·A·B to 3 rows of C, 32 columns wide.
-func gemmAVX512Rows3(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm3x8AVX2 adds alpha·A·B to 3 rows of C, 8 columns wide.
+func gemm3x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows4 adds alpha·A·B to 4 rows of C, 32 columns wide.
-func gemmAVX512Rows4(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm4x8AVX2 adds alpha·A·B to 4 rows of C, 8 columns wide.
+func gemm4x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows5 adds alpha·A·B to 5 rows of C, 32 columns wide.
-func gemmAVX512Rows5(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm5x8AVX2 adds alpha·A·B to 5 rows of C, 8 columns wide.
+func gemm5x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows6 adds alpha·A·B to 6 rows of C, 32 columns wide.
-func gemmAVX512Rows6(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm6x8AVX2 adds alpha·A·B to 6 rows of C, 8 columns wide.
+func gemm6x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows7 adds alpha·A·B to 7 rows of C, 32 columns wide.
-func gemmAVX512Rows7(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm1x32AVX512 adds alpha·A·B to 1 rows of C, 32 columns wide.
+func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows8 adds alpha·A·B to 8 rows of C, 32 columns wide.
-func gemmAVX512Rows8(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm2x32AVX512 adds alpha·A·B to 2 rows of C, 32 columns wide.
+func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows9 adds alpha·A·B to 9 rows of C, 32 columns wide.
-func gemmAVX512Rows9(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm3x32AVX512 adds alpha·A·B to 3 rows of C, 32 columns wide.
+func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows10 adds alpha·A·B to 10 rows of C, 32 columns wide.
-func gemmAVX512Rows10(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm4x32AVX512 adds alpha·A·B to 4 rows of C, 32 columns wide.
+func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows11 adds alpha·A·B to 11 rows of C, 32 columns wide.
-func gemmAVX512Rows11(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm5x32AVX512 adds alpha·A·B to 5 rows of C, 32 columns wide.
+func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
-// gemmAVX512Rows12 adds alpha·A·B to 12 rows of C, 32 columns wide.
-func gemmAVX512Rows12(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// gemm6x32AVX512 adds alpha·A·B to 6 rows of C, 32 columns wide.
+func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm7x32AVX512 adds alpha·A·B to 7 rows of C, 32 columns wide.
+func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm8x32AVX512 adds alpha·A·B to 8 rows of C, 32 columns wide.
+func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm9x32AVX512 adds alpha·A·B to 9 rows of C, 32 columns wide.
+func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm10x32AVX512 adds alpha·A·B to 10 rows of C, 32 columns wide.
+func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm11x32AVX512 adds alpha·A·B to 11 rows of C, 32 columns wide.
+func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm12x32AVX512 adds alpha·A·B to 12 rows of C, 32 columns wide.
+func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm1x16AVX512 adds alpha·A·B to 1 rows of C, 16 columns wide.
+func gemm1x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm2x16AVX512 adds alpha·A·B to 2 rows of C, 16 columns wide.
+func gemm2x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm3x16AVX512 adds alpha·A·B to 3 rows of C, 16 columns wide.
+func gemm3x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm4x16AVX512 adds alpha·A·B to 4 rows of C, 16 columns wide.
+func gemm4x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm5x16AVX512 adds alpha·A·B to 5 rows of C, 16 columns wide.
+func gemm5x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm6x16AVX512 adds alpha·A·B to 6 rows of C, 16 columns wide.
+func gemm6x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm7x16AVX512 adds alpha·A·B to 7 rows of C, 16 columns wide.
+func gemm7x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm8x16AVX512 adds alpha·A·B to 8 rows of C, 16 columns wide.
+func gemm8x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm9x16AVX512 adds alpha·A·B to 9 rows of C, 16 columns wide.
+func gemm9x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm10x16AVX512 adds alpha·A·B to 10 rows of C, 16 columns wide.
+func gemm10x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm11x16AVX512 adds alpha·A·B to 11 rows of C, 16 columns wide.
+func gemm11x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+
+// gemm12x16AVX512 adds alpha·A·B to 12 rows of C, 16 columns wide.
+func gemm12x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // transpose4 writes element q < k of 4 rows of src, stride apart, to dst[q·step …+4]. k is a multiple of 8.
 func transpose4(dst *float32, step int, src *float32, stride int, k int)

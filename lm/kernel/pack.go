@@ -3,28 +3,34 @@ package kernel
 // packRows lays op(A) out in panels of up to mr rows: for each chain (k0, k) and the panel of the rows from i, element (i+r, k0+q)
 // is at rows[m·k0 + i·k + q·height + r]. A kernel then reads it from front to back.
 func (s *isa) packRows(p *product) {
-	_, length := chains(p.k)
-	const group = 8 // panels a task
-	tasks := (p.m + group*s.mr - 1) / (group * s.mr)
-	parallelIf(p.m*p.k > smallWork, tasks, func(t int) {
-		for k0 := 0; k0 < p.k; k0 += length {
-			k := min(length, p.k-k0)
-			for i := t * group * s.mr; i < min((t+1)*group*s.mr, p.m); i += s.mr {
-				height := min(s.mr, p.m-i)
-				s.pack(p.rows[p.m*k0+i*k:][:height*k], height, p.a, i, height, k0, k)
-			}
-		}
-	})
+	if p.m*p.k <= smallWork {
+		s.packSomeRows(p, 0, p.m)
+		return
+	}
+	const panels = 8 // a task
+	all, rows := *p, panels*s.mr
+	Parallel((p.m+rows-1)/rows, func(t int) { s.packSomeRows(&all, t*rows, min((t+1)*rows, all.m)) })
 }
 
-// packColumns lays out width columns of op(B) from j, over (k0, k), in a panel: element (k0+q, j+l) is at panel[q·nr + l]. Columns
-// beyond width are zero.
-func (s *isa) packColumns(panel []float32, b matrix, j, width, k0, k int) {
-	if width < s.nr {
-		clear(panel[:k*s.nr])
+func (s *isa) packSomeRows(p *product, i0, i1 int) {
+	_, length := chains(p.k)
+	for k0 := 0; k0 < p.k; k0 += length {
+		k := min(length, p.k-k0)
+		for i := i0; i < i1; i += s.mr {
+			height := min(s.mr, p.m-i)
+			s.pack(p.rows[p.m*k0+i*k:][:height*k], height, p.a, i, height, k0, k)
+		}
+	}
+}
+
+// packColumns lays out count columns of op(B) from j, over (k0, k), in a panel: element (k0+q, j+l) is at panel[q·width + l]. Columns
+// beyond count are zero.
+func (s *isa) packColumns(panel []float32, width int, b matrix, j, count, k0, k int) {
+	if count < width {
+		clear(panel[:k*width])
 	}
 	b.trans = !b.trans
-	s.pack(panel, s.nr, b, j, width, k0, k)
+	s.pack(panel, width, b, j, count, k0, k)
 }
 
 // pack writes count rows of op(M) from i, over (k0, k), as columns: element (i+r, k0+q) goes to dst[q·step + r].

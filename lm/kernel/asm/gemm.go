@@ -12,66 +12,69 @@ import (
 type vectors struct {
 	name     string
 	bytes    int // of a register
-	wide     int // registers in a row of a panel of B
 	rows     int // of the largest kernel
 	register func() reg.VecVirtual
 	zero     func(r reg.VecVirtual)
 }
 
 func gemmAVX2() {
-	v := vectors{name: "AVX2", bytes: 32, wide: 2, rows: 6, register: YMM, zero: func(r reg.VecVirtual) { VXORPS(r, r, r) }}
-	for rows := 1; rows <= v.rows; rows++ {
-		v.gemm(rows)
-	}
+	v := vectors{name: "AVX2", bytes: 32, rows: 6, register: YMM, zero: func(r reg.VecVirtual) { VXORPS(r, r, r) }}
+	v.all()
 }
 
 func gemmAVX512() {
-	v := vectors{name: "AVX512", bytes: 64, wide: 2, rows: 12, register: ZMM, zero: func(r reg.VecVirtual) { VPXORD(r, r, r) }}
-	for rows := 1; rows <= v.rows; rows++ {
-		v.gemm(rows)
+	v := vectors{name: "AVX512", bytes: 64, rows: 12, register: ZMM, zero: func(r reg.VecVirtual) { VPXORD(r, r, r) }}
+	v.all()
+}
+
+// all writes the kernels for panels of B that are two registers wide, and for those of one, which the last columns may need.
+func (v vectors) all() {
+	for wide := 2; wide > 0; wide-- {
+		for rows := 1; rows <= v.rows; rows++ {
+			v.gemm(rows, wide)
+		}
 	}
 }
 
-// gemm writes the kernel for a panel of so many rows. All rows · wide sums stay in registers over the whole of k, each a
+// gemm writes the kernel for a panel of so many rows. All rows·wide sums stay in registers over the whole of k, each a
 // single chain of fused multiply-adds in the order of k: this fixes the bits of a product.
-func (v vectors) gemm(rows int) {
-	TEXT(fmt.Sprintf("gemm%sRows%d", v.name, rows), NOSPLIT, "func(k int, alpha float32, a, b, c *float32, ldc int)")
-	Doc(fmt.Sprintf("gemm%sRows%d adds alpha·A·B to %d rows of C, %d columns wide.", v.name, rows, rows, v.wide*v.bytes/4))
+func (v vectors) gemm(rows, wide int) {
+	TEXT(fmt.Sprintf("gemm%dx%d%s", rows, wide*v.bytes/4, v.name), NOSPLIT, "func(k int, alpha float32, a, b, c *float32, ldc int)")
+	Doc(fmt.Sprintf("gemm%dx%d%s adds alpha·A·B to %d rows of C, %d columns wide.", rows, wide*v.bytes/4, v.name, rows, wide*v.bytes/4))
 	k := Load(Param("k"), GP64())
 	a, b := Load(Param("a"), GP64()), Load(Param("b"), GP64())
 	sums := make([][]reg.VecVirtual, rows)
 	for i := range sums {
-		for range v.wide {
+		for range wide {
 			s := v.register()
 			v.zero(s)
 			sums[i] = append(sums[i], s)
 		}
 	}
 	const unroll = 4
-	label := func(s string) string { return s }
 	rest := GP64()
 	MOVQ(k, rest)
 	ANDQ(Imm(unroll-1), rest)
 	SHRQ(Imm(2), k)
-	JZ(LabelRef(label("rest")))
-	Label(label("loop"))
+	JZ(LabelRef("rest"))
+	Label("loop")
 	for u := range unroll {
 		v.step(sums, a, b, u)
 	}
 	ADDQ(U32(4*rows*unroll), a)
-	ADDQ(U32(v.bytes*v.wide*unroll), b)
+	ADDQ(U32(v.bytes*wide*unroll), b)
 	DECQ(k)
-	JNZ(LabelRef(label("loop")))
-	Label(label("rest"))
+	JNZ(LabelRef("loop"))
+	Label("rest")
 	TESTQ(rest, rest)
-	JZ(LabelRef(label("store")))
-	Label(label("single"))
+	JZ(LabelRef("store"))
+	Label("single")
 	v.step(sums, a, b, 0)
 	ADDQ(U32(4*rows), a)
-	ADDQ(U32(v.bytes*v.wide), b)
+	ADDQ(U32(v.bytes*wide), b)
 	DECQ(rest)
-	JNZ(LabelRef(label("single")))
-	Label(label("store"))
+	JNZ(LabelRef("single"))
+	Label("store")
 	v.store(sums)
 	VZEROUPPER()
 	RET()
@@ -82,17 +85,18 @@ const ahead = 512
 
 // step is one value of k, u after the pointers.
 func (v vectors) step(sums [][]reg.VecVirtual, a, b reg.Register, u int) {
+	wide := len(sums[0])
 	var row []reg.VecVirtual
-	for l := range v.wide {
+	for l := range wide {
 		r := v.register()
-		VMOVUPS(Mem{Base: b, Disp: (u*v.wide + l) * v.bytes}, r)
-		PREFETCHT0(Mem{Base: b, Disp: (u*v.wide+l)*v.bytes + ahead})
+		VMOVUPS(Mem{Base: b, Disp: (u*wide + l) * v.bytes}, r)
+		PREFETCHT0(Mem{Base: b, Disp: (u*wide+l)*v.bytes + ahead})
 		row = append(row, r)
 	}
 	for i := range sums {
 		x := v.register()
 		VBROADCASTSS(Mem{Base: a, Disp: 4 * (u*len(sums) + i)}, x)
-		for l := range v.wide {
+		for l := range wide {
 			VFMADD231PS(row[l], x, sums[i][l])
 		}
 	}
