@@ -1,0 +1,200 @@
+package lm
+
+import (
+	"fmt"
+
+	"plumb/lm/kernel"
+)
+
+// Pass is one forward pass over a batch of trees, with what is needed to go back.
+type Pass struct {
+	// Logprobs[tree][branch][i] is the log-prob, in nats, of token i of the branch given all before it.
+	Logprobs [][][]float64
+
+	m         *Model
+	adapter   *Adapter
+	b         *batch
+	mem       *arena
+	attention attention
+	layers    []*activations // nil unless kept
+	last      []float32      // T×D, output of the last layer
+	scales    []float32      // T, of the output norm
+	hidden    []float32      // R×D, final normed hidden states of the targets' rows, R targets
+	lse       []float64      // R, log-sum-exp of the logits of each target's row
+}
+
+// gradients are where a backward pass adds: one of the two is set.
+type gradients struct{ adapter, weights *Params }
+
+// Forward computes the log-probs of every branch token of the trees, packed into one batch without padding. A nil adapter
+// is the model as it is. With keep set the pass can go back; it then holds about 8 T·(2D+F) floats a layer until Release.
+// It fails if a tree has no prompt or a token is outside the vocabulary.
+//
+// Cost: 2 operations a weight and row, plus 2·V·D a branch token.
+func (m *Model) Forward(ad *Adapter, trees []Tree, keep bool) (*Pass, error) {
+	b, err := layOut(trees, m.config.Vocab)
+	if err != nil {
+		return nil, err
+	}
+	if ad != nil && ad.dim != m.config.Dim {
+		return nil, fmt.Errorf("compute log-probs: the adapter is for a model of width %d, not %d", ad.dim, m.config.Dim)
+	}
+	c := &m.config
+	p := &Pass{m: m, adapter: ad, b: b, mem: m.arenas.Get().(*arena),
+		attention: attention{c.Heads, c.KVHeads, c.HeadDim, b.segments}}
+	p.mem.reset(0, 0)
+	x := p.mem.floats(len(b.tokens) * c.Dim)
+	for r, token := range b.tokens {
+		copy(x[r*c.Dim:(r+1)*c.Dim], m.embed.w[int(token)*c.Dim:])
+	}
+	p.forwardLayers(x, keep)
+	p.forwardHead()
+	return p, nil
+}
+
+func (p *Pass) forwardLayers(x []float32, keep bool) {
+	state := [2][]float32{p.mem.floats(len(x)), x}
+	for i := range p.m.layers {
+		chunk, at := p.mem.mark()
+		out, a := p.forwardLayer(&p.m.layers[i], p.adapter.layer(i), x)
+		if keep {
+			p.layers = append(p.layers, a)
+			x = out
+			continue
+		}
+		// Nothing but the output outlives the layer.
+		copy(state[i%2], out)
+		x = state[i%2]
+		p.mem.reset(chunk, at)
+	}
+	p.last = x
+}
+
+// forwardHead computes hidden states and log-probs of the targets, a slice of rows at a time so that logits stay small.
+func (p *Pass) forwardHead() {
+	c, t := &p.m.config, len(p.b.tokens)
+	normed := p.mem.floats(t * c.Dim)
+	p.scales = p.mem.floats(t)
+	norm(normed, p.scales, p.last, p.m.outNorm, c.Eps)
+	p.hidden = p.mem.floats(len(p.b.targets) * c.Dim)
+	for i, target := range p.b.targets {
+		copy(p.hidden[i*c.Dim:(i+1)*c.Dim], normed[target.row*c.Dim:])
+	}
+	p.lse = make([]float64, len(p.b.targets))
+	p.Logprobs = make([][][]float64, len(p.b.first))
+	for tree := range p.Logprobs {
+		p.Logprobs[tree] = make([][]float64, len(p.b.first[tree]))
+	}
+	for _, target := range p.b.targets {
+		branch := &p.Logprobs[target.tree][target.branch]
+		*branch = append(*branch, 0)
+	}
+	p.eachLogits(func(i int, logits []float32) {
+		target := p.b.targets[i]
+		p.lse[i] = kernel.LogSumExp(logits)
+		p.Logprobs[target.tree][target.branch][target.at] = float64(logits[target.token]) - p.lse[i]
+	}, nil)
+}
+
+// headRows is how many rows of logits are held at once.
+const headRows = 64
+
+// eachLogits calls one, concurrently, with the logits of each target's row, and then whole with each slice of them.
+func (p *Pass) eachLogits(one func(i int, logits []float32), whole func(from, n int, logits []float32)) {
+	c := &p.m.config
+	chunk, at := p.mem.mark()
+	defer p.mem.reset(chunk, at)
+	logits := p.mem.floats(min(headRows, len(p.b.targets)) * c.Vocab)
+	for from := 0; from < len(p.b.targets); from += headRows {
+		n := min(headRows, len(p.b.targets)-from)
+		p.m.output.forward(logits, p.hidden[from*c.Dim:], n)
+		kernel.Parallel(n, func(r int) { one(from+r, logits[r*c.Vocab:(r+1)*c.Vocab]) })
+		if whole != nil {
+			whole(from, n, logits)
+		}
+	}
+}
+
+// Logits returns the logits over the vocabulary that predict each token of a branch: len(branch)×V, computed anew.
+func (p *Pass) Logits(tree, branch int) []float32 {
+	n, v := len(p.Logprobs[tree][branch]), p.m.config.Vocab
+	logits := make([]float32, n*v)
+	p.m.output.forward(logits, p.Hidden(tree, branch), n)
+	return logits
+}
+
+// Hidden returns the final, normed hidden states that predict each token of a branch: len(branch)×D. They are valid until
+// Release.
+func (p *Pass) Hidden(tree, branch int) []float32 {
+	first, n, d := p.b.first[tree][branch], len(p.Logprobs[tree][branch]), p.m.config.Dim
+	return p.hidden[first*d : (first+n)*d]
+}
+
+// Backward adds to grad the gradient of Σ dlogp·logprob, where dlogp has the shape of Logprobs. grad must be like the
+// adapter's Params, or, for a pass without an adapter, like the model's Weights. The pass must have been kept, and can go
+// back once. It panics if either does not hold.
+//
+// Cost: twice the forward pass with an adapter, three times without.
+func (p *Pass) Backward(dlogp [][][]float64, grad *Params) {
+	if p.layers == nil {
+		panic("lm: Backward of a pass that was not kept, or a second time")
+	}
+	g := gradients{weights: grad}
+	if p.adapter != nil {
+		g = gradients{adapter: grad}
+	}
+	if want := p.trained(); len(grad.Data) != len(want.Data) {
+		panic(fmt.Sprintf("lm: Backward into %d values where %d are trained", len(grad.Data), len(want.Data)))
+	}
+	d := p.backwardHead(dlogp, g)
+	for i := len(p.m.layers) - 1; i >= 0; i-- {
+		p.backwardLayer(&p.m.layers[i], p.adapter.layer(i), p.layers[i], d, g)
+	}
+	if g.weights != nil {
+		at := p.m.embed.at
+		for r, token := range p.b.tokens {
+			row := g.weights.Data[at+int(token)*p.m.config.Dim:][:p.m.config.Dim]
+			add(row, d[r*p.m.config.Dim:(r+1)*p.m.config.Dim])
+		}
+	}
+	p.layers = nil
+}
+
+func (p *Pass) trained() *Params {
+	if p.adapter != nil {
+		return p.adapter.Params
+	}
+	return p.m.params
+}
+
+// backwardHead returns the gradient of the last layer's output, T×D: d logprob/d logits = onehot − softmax.
+func (p *Pass) backwardHead(dlogp [][][]float64, g gradients) []float32 {
+	c := &p.m.config
+	dhidden := p.mem.zeros(len(p.b.targets) * c.Dim)
+	p.eachLogits(func(i int, logits []float32) {
+		target := p.b.targets[i]
+		w := dlogp[target.tree][target.branch][target.at]
+		kernel.Softmax(logits)
+		kernel.Scale(float32(-w), logits)
+		logits[target.token] += float32(w)
+	}, func(from, n int, dlogits []float32) {
+		p.m.output.backward(dhidden[from*c.Dim:(from+n)*c.Dim], dlogits, p.hidden[from*c.Dim:], n, g.weights)
+	})
+	dnormed := p.mem.zeros(len(p.b.tokens) * c.Dim)
+	for i, target := range p.b.targets {
+		add(dnormed[target.row*c.Dim:(target.row+1)*c.Dim], dhidden[i*c.Dim:(i+1)*c.Dim])
+	}
+	d := p.mem.zeros(len(p.b.tokens) * c.Dim)
+	normBackward(d, g.weights, p.m.offset("output_norm.weight"), dnormed, p.last, p.m.outNorm, p.scales)
+	return d
+}
+
+// Release gives the pass's memory back. Logprobs stay valid.
+func (p *Pass) Release() {
+	if p.mem != nil {
+		p.m.arenas.Put(p.mem)
+		p.mem, p.layers, p.hidden = nil, nil, nil
+	}
+}
+
+func (m *Model) offset(name string) int { return m.params.Tensors[m.params.index[name]].Offset }
