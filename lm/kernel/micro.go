@@ -14,10 +14,10 @@ func microGo(rows, k int, alpha float32, a, b, c []float32, ldc int) {
 // twoRows keeps eight sums, as many as fit the registers of most machines. step is the distance between values of one row in a.
 func twoRows(step, k int, alpha float32, a, b, c0, c1 []float32) {
 	var s00, s01, s02, s03, s10, s11, s12, s13 float32
-	for range k {
-		a0, a1 := a[0], a[1]
-		bq := b[:4]
-		b0, b1, b2, b3 := bq[0], bq[1], bq[2], bq[3]
+	for i, b := 0, b[:4*k]; len(b) >= 4; i, b = i+step, b[4:] {
+		pair := a[i : i+2 : i+2]
+		a0, a1 := pair[0], pair[1]
+		b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
 		s00 += a0 * b0
 		s01 += a0 * b1
 		s02 += a0 * b2
@@ -26,7 +26,6 @@ func twoRows(step, k int, alpha float32, a, b, c0, c1 []float32) {
 		s11 += a1 * b1
 		s12 += a1 * b2
 		s13 += a1 * b3
-		a, b = a[min(step, len(a)):], b[4:]
 	}
 	add4(c0, alpha, s00, s01, s02, s03)
 	add4(c1, alpha, s10, s11, s12, s13)
@@ -34,14 +33,12 @@ func twoRows(step, k int, alpha float32, a, b, c0, c1 []float32) {
 
 func oneRow(step, k int, alpha float32, a, b, c []float32) {
 	var s0, s1, s2, s3 float32
-	for range k {
-		a0 := a[0]
-		bq := b[:4]
-		s0 += a0 * bq[0]
-		s1 += a0 * bq[1]
-		s2 += a0 * bq[2]
-		s3 += a0 * bq[3]
-		a, b = a[min(step, len(a)):], b[4:]
+	for i, b := 0, b[:4*k]; len(b) >= 4; i, b = i+step, b[4:] {
+		a0 := a[i]
+		s0 += a0 * b[0]
+		s1 += a0 * b[1]
+		s2 += a0 * b[2]
+		s3 += a0 * b[3]
 	}
 	add4(c, alpha, s0, s1, s2, s3)
 }
