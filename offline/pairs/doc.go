@@ -1,0 +1,23 @@
+// Package pairs turns feedback into training rows: what people said about replies becomes preference pairs, single replies
+// with a verdict, demonstrations and rankings, each with its provenance, weight and users.
+//
+//	records, err := pairs.Collect(ctx, log)
+//	set := pairs.Build(records, pairs.Options{})
+//	train, heldOut, how := set.Split(pairs.Split{})
+//
+// The rules, in the order of the code:
+//
+//	compared   two candidates a person compared                                   weight 1, shared among k compared as 2/k each pair
+//	ranked     each two of a ranking                                              the same
+//	edited     the text a person wanted over ours, unless next to nothing changed 1
+//	next       a person asked for another reply (implicit)                        .3; .7 where the same person then liked it
+//	up-down    a liked and a disliked reply to one prompt                         .8
+//	thumb, rated, demonstration                                                   1
+//
+// A person's last word about a thing counts, and a person's own word more than what behaviour implied. Votes of
+// several people on one thing add up (to 3 at most) and votes against each other cancel. No user and no prompt may supply
+// more than a share of the rows. Each record that becomes no row is counted under its reason. The same records give the
+// same rows in the same order, whatever order they come in.
+//
+// Thumbs without a partner stay unpaired; no pair is invented from them.
+package pairs
