@@ -76,8 +76,8 @@ func (s *isa) gemm(p product) {
 		s.scaleTile(&p, 0, p.m, 0, p.n)
 		return
 	}
-	buffer := buffers.Get().(*[]float32)
-	defer buffers.Put(buffer)
+	buffer := rowBuffers.Get().(*[]float32)
+	defer rowBuffers.Put(buffer)
 	if p.m == 1 && !p.a.trans {
 		p.rows = p.a.data[:p.k] // a single row is its own panel
 	} else {
@@ -129,8 +129,8 @@ func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 // compute fills the tile of rows i0 to i1 and columns j0 to j1 of C. i0 and j0 are at the start of panels.
 func (s *isa) compute(p *product, i0, i1, j0, j1 int) {
 	s.scaleTile(p, i0, i1, j0, j1)
-	buffer := buffers.Get().(*[]float32)
-	defer buffers.Put(buffer)
+	buffer := panelBuffers.Get().(*[]float32)
+	defer panelBuffers.Put(buffer)
 	_, length := chains(p.k)
 	scratch := grow(buffer, length*s.nr+s.mr*s.nr)
 	space, edge := scratch[:length*s.nr], scratch[length*s.nr:]
@@ -205,8 +205,11 @@ func (s *isa) scaleTile(p *product, i0, i1, j0, j1 int) {
 	}
 }
 
-// buffers keeps the memory for panels from one product to the next.
-var buffers = sync.Pool{New: func() any { return new([]float32) }}
+// The memory for op(A) in panels, and for a panel of B, is kept from one product to the next. The sizes differ much: hence two pools.
+var (
+	rowBuffers   = sync.Pool{New: func() any { return new([]float32) }}
+	panelBuffers = sync.Pool{New: func() any { return new([]float32) }}
+)
 
 // grow returns n values of *b, whatever they are, and makes *b longer if it must.
 func grow(b *[]float32, n int) []float32 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"testing"
 )
@@ -270,39 +269,4 @@ func TestPackedTellsItsShape(t *testing.T) {
 	if p.Columns() != 7 || p.Rows() != 5 {
 		t.Errorf("%d×%d; want 5×7", p.Rows(), p.Columns())
 	}
-}
-
-func BenchmarkGemm(b *testing.B) {
-	for _, s := range available() {
-		for _, shape := range [][3]int{
-			{1, 576, 576}, {8, 576, 576}, {32, 576, 576}, {256, 576, 576}, {256, 1536, 576}, {256, 576, 1536},
-			{1, 49152, 576}, {4, 49152, 576}, {8, 49152, 576}, {32, 49152, 576}, {1, 128, 128}, {8, 128, 128}, {64, 256, 256}, {256, 16, 576}, {576, 576, 256},
-		} {
-			for _, packed := range []bool{false, true} {
-				for _, threads := range []int{1, 2} {
-					if threads > runtime.GOMAXPROCS(0) {
-						continue
-					}
-					m, n, k := shape[0], shape[1], shape[2]
-					name := fmt.Sprintf("%s/%dx%dx%d/packed=%v/threads=%d", s.name, m, n, k, packed, threads)
-					b.Run(name, func(b *testing.B) { benchmarkGemm(b, s, m, n, k, packed, threads) })
-				}
-			}
-		}
-	}
-}
-
-func benchmarkGemm(b *testing.B, s *isa, m, n, k int, packed bool, threads int) {
-	SetThreads(threads)
-	defer SetThreads(0)
-	r := rand.New(rand.NewPCG(1, 1))
-	p := product{m: m, n: n, k: k, alpha: 1, a: matrix{random(r, m*k), k, false}, b: matrix{random(r, n*k), k, true}, c: make([]float32, m*n), ldc: n}
-	if packed {
-		p.packed = s.packMatrix(n, k, p.b)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		s.gemm(p)
-	}
-	b.ReportMetric(2*float64(m)*float64(n)*float64(k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 }
