@@ -56,8 +56,8 @@ func Dequantize(dst []float32, t Type, src []byte) error {
 
 func scale(b []byte) float32 { return half(binary.LittleEndian.Uint16(b)) }
 
-// Below, products are converted before they are added: the conversion forbids a fused multiply-add, whose other rounding
-// would make the values differ between processors.
+// Below, products are converted before they are added: the conversion forbids a fused multiply-add, whose other
+// rounding would make the values differ between processors.
 
 // Q8_0: a scale, 32 signed bytes.
 func decodeQ8_0(dst []float32, src []byte) {

@@ -9,7 +9,8 @@ import "encoding/binary"
 func decodeQ2_K(dst []float32, src []byte) {
 	scales, q, d, m := src[:16], src[16:80], scale(src[80:]), scale(src[82:])
 	for group := range 16 {
-		// Groups run over 16 bytes each: two for one pair of bits of 32 bytes, four pairs of bits, then the next 32 bytes.
+		// Groups run over 16 bytes each: two for one pair of bits of 32 bytes, four pairs of bits, then the next 32
+		// bytes.
 		bytes := q[group/8*32+group%2*16:][:16]
 		shift := group / 2 % 4 * 2
 		dl, ml := d*float32(scales[group]&15), m*float32(scales[group]>>4)
@@ -20,7 +21,8 @@ func decodeQ2_K(dst []float32, src []byte) {
 	}
 }
 
-// Q3_K: the third bits of 256 values, their 2 low bits, 16 scales of 6 bits, a scale of the scales. A value stands for −4 … 3.
+// Q3_K: the third bits of 256 values, their 2 low bits, 16 scales of 6 bits, a scale of the scales. A value stands
+// for −4 … 3.
 func decodeQ3_K(dst []float32, src []byte) {
 	high, q, packed, d := src[:32], src[32:96], src[96:108], scale(src[108:])
 	for group := range 16 {
@@ -76,7 +78,8 @@ func decodeQ5_K(dst []float32, src []byte) {
 	}
 }
 
-// Q6_K: the low 4 bits of 256 values, their upper 2 bits, 16 signed scales, a scale of the scales. A value stands for −32 … 31.
+// Q6_K: the low 4 bits of 256 values, their upper 2 bits, 16 signed scales, a scale of the scales. A value stands for
+// −32 … 31.
 func decodeQ6_K(dst []float32, src []byte) {
 	low, high, scales, d := src[:128], src[128:192], src[192:208], half(binary.LittleEndian.Uint16(src[208:]))
 	for part := range 2 {

@@ -49,8 +49,8 @@ func (t TensorInfo) Len() int {
 }
 
 // Open opens the file at path. Where the system can map files, tensors are read from disk as they are touched and the
-// memory is the system's cache, shared between processes. The file must not be changed in place while it is open: a mapped file that
-// is cut short kills the process. Replacing it by a rename is safe.
+// memory is the system's cache, shared between processes. The file must not be changed in place while it is open: a
+// mapped file that is cut short kills the process. Replacing it by a rename is safe.
 func Open(path string) (*File, error) {
 	data, unmap, err := mapFile(path)
 	if err != nil {

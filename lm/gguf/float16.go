@@ -2,8 +2,9 @@ package gguf
 
 import "math"
 
-// half returns the value of an IEEE 754 half. Shifted into the place of a float32's exponent and fraction, a half is its value
-// times 2⁻¹¹², subnormal or not; one multiplication, which is exact, puts that right. Infinity and NaN need their exponent set.
+// half returns the value of an IEEE 754 half. Shifted into the place of a float32's exponent and fraction, a half is
+// its value times 2⁻¹¹², subnormal or not; one multiplication, which is exact, puts that right. Infinity and NaN need
+// their exponent set.
 func half(h uint16) float32 {
 	const scale = 1 << 112
 	magnitude := uint32(h&0x7fff) << 13

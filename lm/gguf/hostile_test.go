@@ -147,8 +147,8 @@ func TestOpenErrorsNameTheFile(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that no input makes the reader panic, that what it accepts can be written again, and that the second file says the
-// same as the first.
+// FuzzParse checks that no input makes the reader panic, that what it accepts can be written again, and that the
+// second file says the same as the first.
 func FuzzParse(f *testing.F) {
 	for _, c := range hostile {
 		f.Add(c.file.Bytes())

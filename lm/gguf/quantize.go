@@ -16,10 +16,10 @@ var encoders = map[Type]encodeBlock{
 // Writable says whether Quantize can encode the type.
 func (t Type) Writable() bool { return t == F32 || t == F16 || t == BF16 || encoders[t] != nil }
 
-// Quantize encodes src as whole blocks of type t into dst, as ggml's reference code does, bit for bit. The lengths must agree: see
-// Type.Size. A value that the type cannot hold is an error which names its index: NaN and infinity in a block
-// type, and what would overflow to infinity in F16 or in the F16 scale of a block. It allocates nothing, and disjoint parts of a
-// tensor may be encoded concurrently. After an error dst is undefined.
+// Quantize encodes src as whole blocks of type t into dst, as ggml's reference code does, bit for bit. The lengths
+// must agree: see Type.Size. A value that the type cannot hold is an error which names its index: NaN and infinity in
+// a block type, and what would overflow to infinity in F16 or in the F16 scale of a block. It allocates nothing, and
+// disjoint parts of a tensor may be encoded concurrently. After an error dst is undefined.
 func Quantize(dst []byte, t Type, src []float32) error {
 	if !t.Writable() {
 		return fmt.Errorf("quantize to %v: the type cannot be encoded; want one of F32, F16, BF16, Q8_0, Q5_0, Q5_1, Q4_0, Q4_1", t)
@@ -67,7 +67,8 @@ func encodeBlocks(dst []byte, t Type, src []float32) error {
 	for at := 0; at < len(src); at += values {
 		block := src[at : at+values]
 		for i, v := range block {
-			// The scales are at most the largest magnitude: the bound is generous to Q8_0 and exact where a minimum is stored.
+			// The scales are at most the largest magnitude: the bound is generous to Q8_0 and exact where a minimum
+			// is stored.
 			if !(math.Abs(float64(v)) <= maxHalf) {
 				return fmt.Errorf("quantize to %v: value %v at index %d is outside ±%d", t, v, at+i, maxHalf)
 			}
@@ -129,7 +130,8 @@ func minMax(src []float32) (lo, hi float32) {
 	return lo, hi
 }
 
-// level returns x·id + offset, cut to an integer of at most top. The product is rounded before the sum: no fused multiply-add.
+// level returns x·id + offset, cut to an integer of at most top. The product is rounded before the sum: no fused
+// multiply-add.
 func level(x, id, offset float32, top int32) uint8 {
 	return uint8(min(top, int32(float32(x*id)+offset)))
 }

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// TensorSource is a tensor to be written. Write is called once, in turn, and writes exactly the bytes that type and dimensions
-// ask for, so that only one tensor need be in memory at a time.
+// TensorSource is a tensor to be written. Write is called once, in turn, and writes exactly the bytes that type and
+// dimensions ask for, so that only one tensor need be in memory at a time.
 type TensorSource struct {
 	Name  string
 	Type  Type
@@ -55,9 +55,9 @@ func encodeTo(w io.Writer, typ Type, values []float32) error {
 	return nil
 }
 
-// Write writes a file of version 3 with the pairs and tensors in the order given, and each tensor at a multiple of the
-// alignment: that of the key general.alignment, or 32. Padding is zero. It checks everything it can before the first byte: keys and
-// names that are there twice, values of a type the format lacks, impossible shapes.
+// Write writes a file of version 3 with the pairs and tensors in the order given, and each tensor at a multiple of
+// the alignment: that of the key general.alignment, or 32. Padding is zero. It checks everything it can before the
+// first byte: keys and names that are there twice, values of a type the format lacks, impossible shapes.
 func Write(w io.Writer, kv []Pair, tensors []TensorSource) error {
 	alignment, err := check(kv, tensors)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"runtime"
 )
 
-// WriteFile writes a file at path, whole or not at all: into a temporary file beside it, which is synced and then takes the
-// name. A file already there is replaced; one that had it open keeps what it had. It returns the file's digest, "sha256:" and hex,
-// computed while writing.
+// WriteFile writes a file at path, whole or not at all: into a temporary file beside it, which is synced and then
+// takes the name. A file already there is replaced; one that had it open keeps what it had. It returns the file's
+// digest, "sha256:" and hex, computed while writing.
 func WriteFile(path string, kv []Pair, tensors []TensorSource) (digest string, err error) {
 	dir := filepath.Dir(path)
 	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")

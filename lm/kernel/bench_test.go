@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 )
 
-// The shapes are those of SmolLM2-135M, for one token, a batch of candidates and a batch of training, and of a model a few million
-// parameters small; 16 columns are a LoRA of rank 16.
+// The shapes are those of SmolLM2-135M, for one token, a batch of candidates and a batch of training, and of a model
+// a few million parameters small; 16 columns are a LoRA of rank 16.
 var benchmarkShapes = [][3]int{
 	{1, 576, 576}, {8, 576, 576}, {32, 576, 576}, {256, 576, 576}, {256, 1536, 576}, {256, 576, 1536},
 	{1, 49152, 576}, {8, 49152, 576}, {32, 49152, 576}, {1, 128, 128}, {8, 128, 128}, {64, 256, 256}, {256, 16, 576}, {576, 576, 256},

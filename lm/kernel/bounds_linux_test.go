@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fence hands out memory whose end is the start of a page that may not be touched: assembly that reads or writes a byte too many
-// dies there.
+// fence hands out memory whose end is the start of a page that may not be touched: assembly that reads or writes a
+// byte too many dies there.
 type fence struct{ memory []byte }
 
 const fencePages = 64

@@ -2,8 +2,8 @@ package kernel
 
 import "math"
 
-// The constants of exp: x = n·ln 2 + r with |r| ≤ ½ ln 2, ln 2 in two parts of which the first has trailing zeros, so that n times it is
-// exact; then a polynomial for exp r (Cephes expf, S. L. Moshier) and n into the exponent.
+// The constants of exp: x = n·ln 2 + r with |r| ≤ ½ ln 2, ln 2 in two parts of which the first has trailing zeros, so
+// that n times it is exact; then a polynomial for exp r (Cephes expf, S. L. Moshier) and n into the exponent.
 const (
 	expHigh = 88.72283  // above, the result is +Inf
 	expLow  = -103.9721 // below, it is 0

@@ -5,19 +5,20 @@ import (
 	"sync"
 )
 
-// maxBlock bounds the length of one chain of multiply-adds. A product over a longer k is a sum of chains of equal length, added in
-// order. The panel of B for one chain then stays in the nearest caches.
+// maxBlock bounds the length of one chain of multiply-adds. A product over a longer k is a sum of chains of equal
+// length, added in order. The panel of B for one chain then stays in the nearest caches.
 const maxBlock = 512
 
 // Gemm computes C ← alpha·op(A)·op(B) + beta·C, where op(A) is m×k, op(B) is k×n and C is m×n.
 //
-// A is stored as m rows of k values, lda apart, or, with transA, as k rows of m; B as k rows of n, ldb apart, or, with transB, as n
-// rows of k: the layout of a weight matrix, one row an output. C has n columns, ldc apart, and must not overlap A or B. As in BLAS, with
-// beta = 0 what was in C does not matter, NaN included, and with alpha = 0 or k = 0 A and B are not read; NaN and infinity in
-// them otherwise spread as arithmetic has it. It panics if a slice is too short for its shape.
+// A is stored as m rows of k values, lda apart, or, with transA, as k rows of m; B as k rows of n, ldb apart, or,
+// with transB, as n rows of k: the layout of a weight matrix, one row an output. C has n columns, ldc apart, and must
+// not overlap A or B. As in BLAS, with beta = 0 what was in C does not matter, NaN included, and with alpha = 0 or k
+// = 0 A and B are not read; NaN and infinity in them otherwise spread as arithmetic has it. It panics if a slice is
+// too short for its shape.
 //
-// Cost: 2·m·n·k operations, on Threads goroutines if that is worth while. Where B stays the same over many calls, as the
-// weights of a model do, GemmPacked saves rearranging it.
+// Cost: 2·m·n·k operations, on Threads goroutines if that is worth while. Where B stays the same over many calls, as
+// the weights of a model do, GemmPacked saves rearranging it.
 func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	checkMatrix("B", b, k, n, ldb, transB)
 	active.gemm(product{
@@ -205,7 +206,8 @@ func (s *isa) scaleTile(p *product, i0, i1, j0, j1 int) {
 	}
 }
 
-// The memory for op(A) in panels, and for a panel of B, is kept from one product to the next. The sizes differ much: hence two pools.
+// The memory for op(A) in panels, and for a panel of B, is kept from one product to the next. The sizes differ much:
+// hence two pools.
 var (
 	rowBuffers   = sync.Pool{New: func() any { return new([]float32) }}
 	panelBuffers = sync.Pool{New: func() any { return new([]float32) }}

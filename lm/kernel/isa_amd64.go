@@ -50,8 +50,8 @@ var avx512 = &isa{
 	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
 }
 
-// dispatch makes the micro of an isa from its kernels for 1, 2, … rows and panels of width columns. The kernels trust their
-// pointers: the slices are checked here, once for a panel.
+// dispatch makes the micro of an isa from its kernels for 1, 2, … rows and panels of width columns. The kernels trust
+// their pointers: the slices are checked here, once for a panel.
 func dispatch(kernels []microAMD64, width int) microKernel {
 	return func(rows, k int, alpha float32, a, b, c []float32, ldc int) {
 		_, _, _ = a[rows*k-1], b[k*width-1], c[(rows-1)*ldc+width-1]
@@ -59,8 +59,8 @@ func dispatch(kernels []microAMD64, width int) microKernel {
 	}
 }
 
-// transposeChunk is how much of k is transposed at a time: few enough values that what four rows wrote is still in the first cache when
-// the next four fill the same lines.
+// transposeChunk is how much of k is transposed at a time: few enough values that what four rows wrote is still in
+// the first cache when the next four fill the same lines.
 const transposeChunk = 128
 
 func transposeAMD64(dst []float32, step int, src []float32, stride, rows, k int) {
@@ -101,8 +101,8 @@ func scaleAMD64(alpha float32, x []float32) {
 
 func maxAMD64(x []float32) float32 { return maxAVX2(&x[0], len(x)) }
 
-// The kernels below do whole registers of 8 values. What is left goes through an array of 8, so that it too is computed by
-// the kernel and a value does not depend on its place.
+// The kernels below do whole registers of 8 values. What is left goes through an array of 8, so that it too is
+// computed by the kernel and a value does not depend on its place.
 
 func expSumAMD64(dst, x []float32, shift float32) float64 {
 	whole := len(x) &^ 7

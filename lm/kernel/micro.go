@@ -11,7 +11,8 @@ func microGo(rows, k int, alpha float32, a, b, c []float32, ldc int) {
 	}
 }
 
-// twoRows keeps eight sums, as many as fit the registers of most machines. step is the distance between values of one row in a.
+// twoRows keeps eight sums, as many as fit the registers of most machines. step is the distance between values of one
+// row in a.
 func twoRows(step, k int, alpha float32, a, b, c0, c1 []float32) {
 	var s00, s01, s02, s03, s10, s11, s12, s13 float32
 	for i, b := 0, b[:4*k]; len(b) >= 4; i, b = i+step, b[4:] {

@@ -1,7 +1,7 @@
 package kernel
 
-// packRows lays op(A) out in panels of up to mr rows: for each chain (k0, k) and the panel of the rows from i, element (i+r, k0+q)
-// is at rows[m·k0 + i·k + q·height + r]. A kernel then reads it from front to back.
+// packRows lays op(A) out in panels of up to mr rows: for each chain (k0, k) and the panel of the rows from i,
+// element (i+r, k0+q) is at rows[m·k0 + i·k + q·height + r]. A kernel then reads it from front to back.
 func (s *isa) packRows(p *product) {
 	if p.m*p.k <= smallWork {
 		s.packSomeRows(p, 0, p.m)
@@ -23,8 +23,8 @@ func (s *isa) packSomeRows(p *product, i0, i1 int) {
 	}
 }
 
-// packColumns lays out count columns of op(B) from j, over (k0, k), in a panel: element (k0+q, j+l) is at panel[q·width + l]. Columns
-// beyond count are zero.
+// packColumns lays out count columns of op(B) from j, over (k0, k), in a panel: element (k0+q, j+l) is at
+// panel[q·width + l]. Columns beyond count are zero.
 func (s *isa) packColumns(panel []float32, width int, b matrix, j, count, k0, k int) {
 	if count < width {
 		clear(panel[:k*width])

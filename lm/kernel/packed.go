@@ -2,9 +2,9 @@ package kernel
 
 import "fmt"
 
-// Packed is the right side of a matrix product, k×n, rearranged once for many products. It is as large as the matrix, up to
-// rounding n to whole panels, and read-only: any number of goroutines may use it. It can stand in for the matrix altogether: Column
-// reads it and GemmPackedT multiplies by its transpose.
+// Packed is the right side of a matrix product, k×n, rearranged once for many products. It is as large as the matrix,
+// up to rounding n to whole panels, and read-only: any number of goroutines may use it. It can stand in for the
+// matrix altogether: Column reads it and GemmPackedT multiplies by its transpose.
 type Packed struct {
 	n, k int
 	isa  *isa
@@ -39,8 +39,8 @@ func (p *Packed) Rows() int { return p.k }
 // Columns returns n, the number of columns of the packed op(B).
 func (p *Packed) Columns() int { return p.n }
 
-// Column copies column j of the packed op(B), k values, to dst: of a packed weight matrix, one row. It panics if there is no such
-// column or dst has another length.
+// Column copies column j of the packed op(B), k values, to dst: of a packed weight matrix, one row. It panics if
+// there is no such column or dst has another length.
 func (p *Packed) Column(dst []float32, j int) {
 	if j < 0 || j >= p.n || len(dst) != p.k {
 		panic(fmt.Sprintf("kernel: Column %d of a %d×%d matrix into %d values", j, p.k, p.n, len(dst)))
@@ -60,8 +60,8 @@ func (p *Packed) panel(j, k0, k int) []float32 {
 	return p.data[at : at+k*width]
 }
 
-// packColumns is packColumns of an isa for the transpose of the packed matrix: its columns from j are rows of the panels, and its
-// rows (k0, k) go over from one panel to the next.
+// packColumns is packColumns of an isa for the transpose of the packed matrix: its columns from j are rows of the
+// panels, and its rows (k0, k) go over from one panel to the next.
 func (p *Packed) packColumns(dst []float32, width, j, count, k0, k int) {
 	if count < width {
 		clear(dst)
@@ -76,8 +76,8 @@ func (p *Packed) packColumns(dst []float32, width, j, count, k0, k int) {
 	}
 }
 
-// GemmPacked computes C ← alpha·op(A)·B + beta·C for the k×n matrix B that was packed; the rest is as in Gemm, and so are the
-// values, bit for bit. With few rows it reads B once, from front to back, at the speed of the memory.
+// GemmPacked computes C ← alpha·op(A)·B + beta·C for the k×n matrix B that was packed; the rest is as in Gemm, and so
+// are the values, bit for bit. With few rows it reads B once, from front to back, at the speed of the memory.
 func GemmPacked(transA bool, m int, alpha float32, a []float32, lda int, b *Packed, beta float32, c []float32, ldc int) {
 	b.isa.gemm(product{
 		m: m, n: b.n, k: b.k, alpha: alpha, beta: beta,
@@ -85,9 +85,9 @@ func GemmPacked(transA bool, m int, alpha float32, a []float32, lda int, b *Pack
 	})
 }
 
-// GemmPackedT computes C ← alpha·op(A)·Bᵀ + beta·C, where op(A) is m×n and C is m×k, for the k×n matrix B that was packed: the way
-// back through the layer whose way forward is GemmPacked. The values are those of Gemm, bit for bit. It costs what Gemm costs: the parts of B are
-// rearranged again on the way.
+// GemmPackedT computes C ← alpha·op(A)·Bᵀ + beta·C, where op(A) is m×n and C is m×k, for the k×n matrix B that was
+// packed: the way back through the layer whose way forward is GemmPacked. The values are those of Gemm, bit for bit.
+// It costs what Gemm costs: the parts of B are rearranged again on the way.
 func GemmPackedT(transA bool, m int, alpha float32, a []float32, lda int, b *Packed, beta float32, c []float32, ldc int) {
 	b.isa.gemm(product{
 		m: m, n: b.k, k: b.n, alpha: alpha, beta: beta,

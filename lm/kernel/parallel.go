@@ -9,8 +9,8 @@ import (
 // threads is how many goroutines may work on one call of Parallel; 0 means GOMAXPROCS.
 var threads atomic.Int32
 
-// SetThreads bounds the goroutines that work on one call of Parallel, for the whole process; 0, the value at the start, means
-// GOMAXPROCS. It panics if n is negative.
+// SetThreads bounds the goroutines that work on one call of Parallel, for the whole process; 0, the value at the
+// start, means GOMAXPROCS. It panics if n is negative.
 func SetThreads(n int) {
 	if n < 0 {
 		panic("kernel: SetThreads: negative number of threads")
@@ -26,9 +26,10 @@ func Threads() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// Parallel calls f(0) … f(n−1), each once, in any order, on up to Threads goroutines of which the caller's is one, and returns when
-// all are done. Helpers are kept parked between calls. A call from within f is allowed, as are calls from many goroutines at
-// once: helpers that are busy are not waited for. If f panics, the rest is skipped and Parallel panics with the first value.
+// Parallel calls f(0) … f(n−1), each once, in any order, on up to Threads goroutines of which the caller's is one,
+// and returns when all are done. Helpers are kept parked between calls. A call from within f is allowed, as are calls
+// from many goroutines at once: helpers that are busy are not waited for. If f panics, the rest is skipped and
+// Parallel panics with the first value.
 func Parallel(n int, f func(i int)) {
 	helpers := min(Threads(), n) - 1
 	if helpers <= 0 {

@@ -2,8 +2,8 @@ package kernel
 
 import "math"
 
-// RMSNorm stores x[i]·s·w[i] in dst, with s = 1/√(mean(x²) + eps), and returns s, which RMSNormBackward needs. The mean is summed
-// in float64. dst may be x. It panics if the lengths differ.
+// RMSNorm stores x[i]·s·w[i] in dst, with s = 1/√(mean(x²) + eps), and returns s, which RMSNormBackward needs. The
+// mean is summed in float64. dst may be x. It panics if the lengths differ.
 //
 // Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467.
 func RMSNorm(dst, x, w []float32, eps float32) float32 {
@@ -32,8 +32,8 @@ func inverseRMS(x []float32, eps float32) float32 {
 	return float32(1 / math.Sqrt(mean+float64(eps)))
 }
 
-// RMSNormBackward adds the gradients of RMSNorm to dx and, unless it is nil, to dw, given the gradient dy of its result and the s
-// it returned:
+// RMSNormBackward adds the gradients of RMSNorm to dx and, unless it is nil, to dw, given the gradient dy of its
+// result and the s it returned:
 //
 //	dw += dy·x·s,  dx += s·(dy·w − x·s²·mean(dy·w·x))
 //

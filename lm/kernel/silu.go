@@ -1,7 +1,8 @@
 package kernel
 
-// SiLUMul stores silu(gate[i])·up[i] in dst, where silu(x) = x·σ(x) = x/(1+e⁻ˣ): the activation of a llama's feed-forward layer
-// (SwiGLU, Shazeer 2020, https://arxiv.org/abs/2002.05202). dst may be gate or up. It panics if the lengths differ.
+// SiLUMul stores silu(gate[i])·up[i] in dst, where silu(x) = x·σ(x) = x/(1+e⁻ˣ): the activation of a llama's
+// feed-forward layer (SwiGLU, Shazeer 2020, https://arxiv.org/abs/2002.05202). dst may be gate or up. It panics if
+// the lengths differ.
 func SiLUMul(dst, gate, up []float32) {
 	sameLength("SiLUMul", len(dst), gate, up)
 	active.siluMul(dst, gate, up)

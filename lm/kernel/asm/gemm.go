@@ -27,7 +27,8 @@ func gemmAVX512() {
 	v.all()
 }
 
-// all writes the kernels for panels of B that are two registers wide, and for those of one, which the last columns may need.
+// all writes the kernels for panels of B that are two registers wide, and for those of one, which the last columns
+// may need.
 func (v vectors) all() {
 	for wide := 2; wide > 0; wide-- {
 		for rows := 1; rows <= v.rows; rows++ {

@@ -6,13 +6,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The kernels on vectors use AVX2 only: memory, not arithmetic, bounds most of them, and one form gives the same bits on every
-// processor. Those that take n in multiples of 8 leave the rest to their callers.
+// The kernels on vectors use AVX2 only: memory, not arithmetic, bounds most of them, and one form gives the same bits
+// on every processor. Those that take n in multiples of 8 leave the rest to their callers.
 
 const lanes = 8
 
-// blocks writes a loop over n values, unroll registers at a time, then one at a time, then single values. body gets the byte
-// offset from the pointers and the number of the register; tail is for one value, or nil if there is none.
+// blocks writes a loop over n values, unroll registers at a time, then one at a time, then single values. body gets
+// the byte offset from the pointers and the number of the register; tail is for one value, or nil if there is none.
 func blocks(n reg.Register, unroll int, pointers []reg.Register, body func(disp, i int), tail func()) {
 	advance := func(values int) {
 		for _, p := range pointers {
