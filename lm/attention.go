@@ -39,14 +39,14 @@ func (a *attention) forward(y, probs, q, k, v []float32) {
 		if s.past > 0 {
 			kernel.Gemm(false, true, s.n, s.past, a.size, scale, qs, dim, k[s.prefix*kv+kvCol:], kv, 0, p, width)
 		}
-		kernel.Gemm(false, true, s.n, s.n, a.size, scale, qs, dim, k[s.row*kv+kvCol:], kv, 0, p[s.past:], width)
+		kernel.Gemm(false, true, s.n, s.n, a.size, scale, qs, dim, k[s.own*kv+kvCol:], kv, 0, p[s.past:], width)
 		for r := range s.n {
 			row := p[r*width : (r+1)*width]
 			kernel.Softmax(row[:s.past+r+1])
 			clear(row[s.past+r+1:])
 		}
 		ys := y[s.row*dim+col:]
-		kernel.Gemm(false, false, s.n, a.size, s.n, 1, p[s.past:], width, v[s.row*kv+kvCol:], kv, 0, ys, dim)
+		kernel.Gemm(false, false, s.n, a.size, s.n, 1, p[s.past:], width, v[s.own*kv+kvCol:], kv, 0, ys, dim)
 		if s.past > 0 {
 			kernel.Gemm(false, false, s.n, a.size, s.past, 1, p, width, v[s.prefix*kv+kvCol:], kv, 1, ys, dim)
 		}
@@ -79,7 +79,7 @@ func (a *attention) backwardHead(s segment, h int, dp, p, dq, dk, dv, dy, q, k, 
 	scale := float32(1 / math.Sqrt(float64(a.size)))
 	col, kvCol := h*a.size, h/(a.heads/a.kvHeads)*a.size
 	dys, qs := dy[s.row*dim+col:], q[s.row*dim+col:]
-	own, before := s.row*kv+kvCol, s.prefix*kv+kvCol
+	own, before := s.own*kv+kvCol, s.prefix*kv+kvCol
 	// dp = dy·vᵀ, dv += pᵀ·dy
 	kernel.Gemm(false, true, s.n, s.n, a.size, 1, dys, dim, v[own:], kv, 0, dp[s.past:], width)
 	kernel.Gemm(true, false, s.n, a.size, s.n, 1, p[s.past:], width, dys, dim, 1, dv[own:], kv)

@@ -1,0 +1,128 @@
+package lm
+
+import (
+	"fmt"
+	"io"
+
+	"plumb/lm/gguf"
+	"plumb/lm/kernel"
+)
+
+// Merge writes the model with an adapter's addition merged into its weights, W' = W + (alpha/rank)·B·A in float32, as a
+// whole GGUF file: all keys in their order, then extra ones (a key that is there already is replaced). A nil adapter writes
+// the model anew in another type.
+type Merge struct {
+	Adapter *Adapter
+	// Type is F16, BF16, F32 or Q8_0 for every matrix (vectors stay float32). Keep leaves tensors that the adapter does not
+	// touch byte for byte as they are and writes the others as F16: the smallest change.
+	Type  gguf.Type
+	Keep  bool
+	Extra []gguf.Pair
+}
+
+// Write writes the file at path, whole or not at all, and returns its digest. Memory: one tensor at a time.
+func (g Merge) Write(m *Model, path string) (digest string, err error) {
+	if !g.Keep && !g.Type.Writable() {
+		return "", fmt.Errorf("merge: type %v; it cannot be written", g.Type)
+	}
+	touched := m.touched(g.Adapter)
+	var tensors []gguf.TensorSource
+	for _, info := range m.file.Tensors() {
+		t := g.target(info, touched[info.Name] != nil)
+		if t == info.Type && touched[info.Name] == nil && !m.changed() {
+			tensors = append(tensors, m.file.Source(info))
+			continue
+		}
+		low, l := touched[info.Name], m.linearNamed(info.Name)
+		tensors = append(tensors, gguf.TensorSource{
+			Name: info.Name, Type: t, Dims: info.Dims,
+			Write: func(w io.Writer) error {
+				values := m.params.Tensor(info.Name)
+				if low != nil {
+					values = low.merged(l)
+				}
+				return gguf.Encoded(info.Name, t, info.Dims, values).Write(w)
+			},
+		})
+	}
+	digest, err = gguf.WriteFile(path, g.keys(m), tensors)
+	if err != nil {
+		return "", fmt.Errorf("merge: %w", err)
+	}
+	return digest, nil
+}
+
+// target returns the type in which a tensor is written.
+func (g Merge) target(info gguf.TensorInfo, touched bool) gguf.Type {
+	switch {
+	case g.Keep && !touched:
+		return info.Type
+	case g.Keep && info.Type == gguf.F32:
+		return gguf.F32
+	case g.Keep:
+		return gguf.F16
+	case len(info.Dims) < 2:
+		return gguf.F32
+	case g.Type == gguf.Q8_0 && info.Dims[0]%32 != 0:
+		return gguf.F16 // rows that are not whole blocks
+	}
+	return g.Type
+}
+
+// keys returns the file's pairs with the extra ones, and general.file_type as the tensors now are.
+func (g Merge) keys(m *Model) []gguf.Pair {
+	extra := append([]gguf.Pair{}, g.Extra...)
+	if number, ok := fileTypes[g.Type]; ok && !g.Keep {
+		extra = append(extra, gguf.Pair{Key: "general.file_type", Value: number})
+	}
+	kv := append([]gguf.Pair{}, m.file.KV()...)
+next:
+	for _, e := range extra {
+		for i := range kv {
+			if kv[i].Key == e.Key {
+				kv[i].Value = e.Value
+				continue next
+			}
+		}
+		kv = append(kv, e)
+	}
+	return kv
+}
+
+// fileTypes are llama.cpp's numbers for files mostly of one type.
+var fileTypes = map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q8_0: 7, gguf.BF16: 32}
+
+// touched returns the adapter's pairs by the name of the tensor they add to.
+func (m *Model) touched(ad *Adapter) map[string]*pair {
+	pairs := map[string]*pair{}
+	if ad == nil {
+		return pairs
+	}
+	for i := range m.layers {
+		for j, l := range m.layers[i].maps() {
+			if low := ad.layers[i][j]; low != nil {
+				pairs[l.name] = low
+			}
+		}
+	}
+	return pairs
+}
+
+func (m *Model) linearNamed(name string) *linear {
+	for _, l := range m.linears() {
+		if l.name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// changed tells whether the weights may no longer be those of the file.
+func (m *Model) changed() bool { return m.embed.mutable }
+
+// merged returns W + scale·B·A, out×in.
+func (p *pair) merged(l *linear) []float32 {
+	w := append([]float32(nil), l.w...)
+	kernel.Gemm(false, false, l.out, l.in, p.rank, p.scale, p.b, p.rank, p.a, l.in, 1, w, l.in)
+	return w
+}
