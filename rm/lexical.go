@@ -84,15 +84,8 @@ func (s *lexicalScratch) readPrompt(classes map[uint64]class, v *view) {
 	s.promptWords.reset(len(words))
 	s.promptPairs.reset(len(words))
 	for i, w := range words {
-		c := classes[w]
-		v.asks |= c
-		if place, fresh := s.promptWords.find(w); fresh {
-			*place = 1 // not yet covered by a reply
-			if c&stop != 0 {
-				*place = 0
-			} else {
-				v.promptContent++
-			}
+		if _, fresh := s.promptWords.find(w); fresh && classes[w]&stop == 0 {
+			v.promptContent++
 		}
 		if i > 0 {
 			s.promptPairs.find(pairHash(words[i-1], w))

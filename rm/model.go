@@ -237,7 +237,7 @@ func (f *fitting) model(x *extracted, heads [][]float64, r report) (*Model, erro
 	if r.Up != nil {
 		m.meta.Up = &Up{Slope: r.Up[0], Intercept: r.Up[1] - r.Up[0]*average[nd+ns]}
 	}
-	rewards := make([]float64, x.m.rows())
+	rewards := make([]float64, f.corpus.rows()) // canaries come after them
 	x.m.mul(rewards, average)
 	m.meta.RewardMean, m.meta.RewardSD = mean(rewards), deviation(rewards)
 	m.trend = fitTrend(x.length, rewards)

@@ -16,6 +16,7 @@ type comparison struct {
 	tie    bool
 	margin float64
 	weight float64
+	canary bool // an honest reply over a hack made from it: no vote
 }
 
 // judgement is a thumb over a row of a matrix.
@@ -43,6 +44,7 @@ type objective struct {
 	judgements  []judgement
 	choices     []choice
 	scale       []float64 // multiplies the weight of everything said about a prompt, by group; nil means 1
+	anchor      []float64 // where the prior of the dense weights is centred; nil means 0
 	denseL2     float64
 	sparseL2    float64
 	centre      float64 // coefficient of (r_a + r_b)² over pairs
@@ -69,6 +71,10 @@ func (o *objective) value(w, grad []float64) float64 {
 	loss := o.compare(w, grad) + o.judge(w, grad) + o.choose()
 	o.m.addMulT(grad, o.partials)
 	loss += penalty(w[:o.m.nd], grad[:o.m.nd], o.denseL2)
+	if o.anchor != nil { // |w − anchor|² is |w|² − 2·w·anchor, less what does not depend on w
+		loss -= o.denseL2 * floats.Dot(w[:o.m.nd], o.anchor)
+		floats.AddScaled(grad[:o.m.nd], -o.denseL2, o.anchor)
+	}
 	loss += penalty(w[o.m.nd:o.outside()], grad[o.m.nd:o.outside()], o.sparseL2)
 	return loss + penalty(w[o.outside():], grad[o.outside():], auxiliaryL2)
 }

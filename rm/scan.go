@@ -108,7 +108,8 @@ func (s *scan) word(text string) int {
 		case c >= utf8.RuneSelf:
 			r, n := utf8.DecodeRuneInString(text[i:])
 			if r == '’' && i > 0 && i+n < len(text) && isASCIILetter(text[i+n]) {
-				h = (h ^ '\'') * fnvPrime
+				h = (h ^ '\'') * fnvPrime // the same word as with the plain apostrophe
+				size++
 				i += n
 				continue
 			}

@@ -7,7 +7,6 @@ type view struct {
 	reply, prompt *scan
 	count         func(class) float64 // words and word pairs of the reply that are of a class
 	start         class               // classes of the reply's first two words
-	asks          class               // classes of the prompt's words
 	distinct      int                 // different words among the first 100
 	repeated      int                 // word pairs seen before in the reply
 	common        int                 // content words of the reply that the prompt has too
@@ -43,7 +42,7 @@ func flag(b bool) float64 {
 
 func (v *view) words() int { return len(v.reply.words) }
 
-// rate returns log(1 + uses of the class), and use a word, damped so that a short text does not stand out.
+// rate returns the uses of a class a word, damped so that a short text does not stand out.
 func (v *view) rate(c class) float64 { return v.count(c) / float64(v.words()+20) }
 
 // surfaces lists the surface features in the order in which they are columns. A change of any of them changes what a

@@ -22,6 +22,7 @@ type Trainer struct {
 	Smoothing   float64  // share of votes taken to be mistakes, in [0, ½)
 	Centre      float64  // coefficient of (r_chosen + r_rejected)², which keeps rewards near 0 (Eisenstein et al. 2023, Eq. 2); 0 for none
 	Tau         float64  // temperature of the demonstrations' listwise loss; 0 means 1
+	Canaries    float64  // weight of the honest replies' comparisons with hacks made from them, as a share of all votes; 0 means .1, below 0 none
 	Seed        int64    // of the bootstrap
 
 	Run     string                           // id of the offline run, kept in the file
@@ -36,7 +37,7 @@ var (
 
 // Sizes up to which a fit is cross-validated; above, one prompt in ten is held out.
 const (
-	crossValidated = 5000 // terms
+	crossValidated = 10000 // different replies
 	folds          = 5
 )
 
@@ -56,6 +57,9 @@ func (t Trainer) Fit(ctx context.Context, data Data) (*Model, error) {
 	c.equalise()
 	x, err := extract(ctx, t.Features, c)
 	if err != nil {
+		return nil, fmt.Errorf("fit reward model: %w", err)
+	}
+	if err := c.addCanaries(ctx, t.Features, x, t.Canaries, t.Seed); err != nil {
 		return nil, fmt.Errorf("fit reward model: %w", err)
 	}
 	t.Log("%d replies to %d prompts: %d dense and %d hashed features", c.rows(), len(c.groups), x.m.nd, x.m.ns)
@@ -91,6 +95,9 @@ func (t *Trainer) defaults() error {
 	if t.Tau == 0 {
 		t.Tau = 1
 	}
+	if t.Canaries == 0 {
+		t.Canaries = .1
+	}
 	if t.Log == nil {
 		t.Log = func(string, ...any) {}
 	}
@@ -100,7 +107,7 @@ func (t *Trainer) defaults() error {
 		low, high float64
 	}{
 		{"Heads", float64(t.Heads), 1, 64}, {"DensePrior", t.DensePrior, 0, 100}, {"SparsePrior", t.SparsePrior, 0, 1000},
-		{"Smoothing", t.Smoothing, 0, .499}, {"Centre", t.Centre, 0, 1e3}, {"Tau", t.Tau, 1e-3, 1e3},
+		{"Smoothing", t.Smoothing, 0, .499}, {"Centre", t.Centre, 0, 1e3}, {"Tau", t.Tau, 1e-3, 1e3}, {"Canaries", t.Canaries, -1, 1},
 	} {
 		if !(p.value >= p.low && p.value <= p.high) {
 			return fmt.Errorf("fit reward model: %s: got %v, want %v … %v", p.name, p.value, p.low, p.high)
@@ -121,7 +128,7 @@ type fitting struct {
 type prior struct{ Dense, Sparse float64 }
 
 // priors are tried in this order; the first is the choice where there is too little, or much, data to choose by.
-var priors = []prior{{.2, 1}, {.05, 1}, {.2, 4}, {.5, 2}, {.1, .3}}
+var priors = []prior{{.2, 1}, {.05, 1}, {.2, 2}, {.5, 1}, {.1, .3}}
 
 // outcome is what a fit says of feedback it has not seen: for each term of the corpus the logit that a calibrated model
 // should put on its label.
@@ -189,7 +196,7 @@ func (f *fitting) split(groups int) split {
 	s := split{fold: make([]int, groups)}
 	n := min(folds, groups)
 	s.tested = n
-	if f.corpus.terms() > crossValidated {
+	if f.corpus.rows() > crossValidated {
 		n, s.tested = 10, 1
 	}
 	if groups < 2 {
@@ -265,17 +272,44 @@ func (f *fitting) ensemble(p prior, use func(int32) bool) ([][]float64, error) {
 	if f.Heads == 1 {
 		return [][]float64{all}, nil
 	}
-	heads := make([][]float64, f.Heads)
-	err = f.parallel(f.Heads, func(k int) error {
+	heads, anchors := make([][]float64, f.Heads), f.anchors(p)
+	err = f.parallel(f.Heads, func(k int) (err error) {
 		rng := rand.New(rand.NewPCG(uint64(f.Seed), uint64(k)))
 		scale := make([]float64, len(f.corpus.groups))
 		for g := range scale {
 			scale[g] = rng.ExpFloat64()
 		}
-		heads[k], err = f.objective(p, use, scale).minimise(all, tightTolerance, 200)
+		o := f.objective(p, use, scale)
+		o.anchor = anchors[k]
+		heads[k], err = o.minimise(all, tightTolerance, 200)
 		return err
 	})
 	return heads, err
+}
+
+// anchorSpread is the spread of the heads' anchors, as a share of the prior's standard deviation.
+const anchorSpread = .5
+
+// anchors centres each head's prior over the dense weights elsewhere, so that heads disagree where no vote has spoken; a
+// bootstrap alone has them agree there (Osband, Aslanides & Cassirer 2018, https://arxiv.org/abs/1806.03335). The anchors sum
+// to zero: the mean of the heads is what it would be without.
+func (f *fitting) anchors(p prior) [][]float64 {
+	rng := rand.New(rand.NewPCG(uint64(f.Seed), 0x616e63686f72))
+	anchors := make([][]float64, f.Heads)
+	for k := range anchors {
+		anchors[k] = make([]float64, f.matrix.nd)
+	}
+	for j := range f.matrix.nd {
+		sum := 0.0
+		for _, a := range anchors {
+			a[j] = anchorSpread * p.Dense * rng.NormFloat64()
+			sum += a[j]
+		}
+		for _, a := range anchors {
+			a[j] -= sum / float64(f.Heads)
+		}
+	}
+	return anchors
 }
 
 // parallel runs f for 0 … n−1 on all cores and stops at the first error.
@@ -332,9 +366,12 @@ func (f *fitting) predict(heads [][]float64, use func(int32) bool, held *outcome
 		held.scores, held.labels, held.weights = append(held.scores, score), append(held.labels, label), append(held.weights, weight)
 	}
 	for _, c := range f.corpus.comparisons {
-		if use(c.group) && c.tie {
+		if c.canary || !use(c.group) {
+			continue
+		}
+		if c.tie {
 			add(isTie, c.group, rewards[c.a]-rewards[c.b], .5, c.weight)
-		} else if use(c.group) {
+		} else {
 			add(isPair, c.group, rewards[c.a]-rewards[c.b], 1, c.weight)
 		}
 	}

@@ -35,6 +35,7 @@ type RMTrainCmd struct {
 	Centre      float64 `help:"Coefficient that keeps rewards near 0; 0.01 is common." default:"0"`
 	DensePrior  float64 `help:"Standard deviation of the weights of the surface features; 0: chosen by cross-validation." default:"0"`
 	SparsePrior float64 `help:"Standard deviation of the weights of the hashed words; 0: chosen by cross-validation." default:"0"`
+	Canaries    float64 `help:"Weight of known hacks as rejected replies, as a share of all votes; below 0 none." default:"0.1"`
 	Bits        int     `help:"Words are hashed into 2^bits columns, 10 to 22." default:"17"`
 	Seed        int64   `help:"Of the bootstrap and the folds." default:"0"`
 }
@@ -79,7 +80,7 @@ func (cmd *RMTrainCmd) Run(c *Context) error {
 		return err
 	}
 	m, err := rm.Trainer{Features: rm.NewLexical(cmd.Bits), Heads: cmd.Heads, Smoothing: cmd.Smoothing, Centre: cmd.Centre,
-		DensePrior: cmd.DensePrior, SparsePrior: cmd.SparsePrior, Seed: cmd.Seed,
+		DensePrior: cmd.DensePrior, SparsePrior: cmd.SparsePrior, Canaries: cmd.Canaries, Seed: cmd.Seed,
 		Log: func(format string, args ...any) { fmt.Fprintf(c.Stderr, format+"\n", args...) },
 	}.Fit(c.Ctx, data)
 	if err != nil {
