@@ -60,6 +60,7 @@ type Piece struct {
 	Logprobs []TokenLogprob // of the tokens of Text, where asked for
 	Done     *Completion    // set on the last piece of a continuation that succeeded
 	Err      error          // set on the last piece of one that failed
+	Retries  int            // on the last piece: how often the upstream was asked again
 }
 
 // Reasons why a continuation ended, OpenAI's words.
