@@ -1,0 +1,182 @@
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+
+	"plumb/chat"
+	"plumb/lm"
+	"plumb/offline/loss"
+	"plumb/offline/optim"
+)
+
+// Trainer trains Model as Config says. It is used once. Model must not be used by others where all weights are trained.
+type Trainer struct {
+	Model  *lm.Model
+	Config Config
+	// Start is the adapter to begin with, which is changed; nil makes a new one from the seed.
+	Start *lm.Adapter
+	// Dir keeps a checkpoint, from which the next Trainer with the same model, configuration and rows goes on; "" for none.
+	Dir string
+	// Cache is the folder of reference log-probs; "" for none.
+	Cache string
+	// Each is told of every step, in order; those made before an interruption are not repeated. An error of it stops the training.
+	Each func(Step) error
+	// Referenced is told how far the reference is.
+	Referenced func(done, all int)
+}
+
+// Result is what a training made.
+type Result struct {
+	Adapter *lm.Adapter // nil where the model's own weights were trained
+	Weights string      // SHA-256 over the trained tensors, hex
+	Steps   int
+	Rows    int
+	Last    Step // zero if the training had been finished before
+}
+
+// objective is what a training minimises.
+type objective interface {
+	// rows returns how many there are, a hash of all, and the fewest that make a step.
+	rows() (n int, hash string, least int)
+	// begin prepares for the steps.
+	begin(ctx context.Context) error
+	// batch adds the gradient of the mean loss of the given rows to grad and returns what it measured.
+	batch(ctx context.Context, rows []int, grad *lm.Params) (Step, error)
+}
+
+// run is a training under way.
+type run struct {
+	Trainer
+	adapter *lm.Adapter // nil for all weights
+	params  *lm.Params
+	grad    *lm.Params
+	adam    optim.AdamW
+	delta   loss.Delta
+	ref     *Reference
+}
+
+func (t Trainer) start(kind string) (*run, error) {
+	if err := t.Config.Check(); err != nil {
+		return nil, err
+	}
+	if want := Kind(t.Config.Method); want != kind {
+		return nil, &chat.Error{Kind: chat.Invalid, Msg: fmt.Sprintf("train: method %s is for %s rows, got %s rows", t.Config.Method, want, kind)}
+	}
+	t.Config = t.Config.withDefaults()
+	r := &run{Trainer: t, adapter: t.Start}
+	r.adam.Beta2 = t.Config.Beta2
+	switch {
+	case t.Config.Full && t.Start != nil:
+		return nil, &chat.Error{Kind: chat.Invalid, Msg: "train: an adapter to begin with, and full weights; want one of them"}
+	case t.Config.Full:
+		r.params = t.Model.Weights()
+		r.grad = r.params.ZeroLike()
+		return r, nil
+	case r.adapter == nil:
+		var err error
+		if r.adapter, err = t.Model.NewAdapter(t.Config.lora()); err != nil {
+			return nil, err
+		}
+	}
+	r.params = r.adapter.Params
+	r.grad = r.params.ZeroLike()
+	var err error
+	r.ref, err = OpenReference(t.Model, t.Cache)
+	return r, err
+}
+
+// loop is the training.
+func (r *run) loop(ctx context.Context, o objective) (*Result, error) {
+	c := r.Config
+	n, hash, least := o.rows()
+	if n < least {
+		return nil, &chat.Error{Kind: chat.Invalid, Msg: fmt.Sprintf("train: %d rows, want at least %d", n, least)}
+	}
+	order := order{rows: n, batch: c.Batch, least: least, ordered: c.Ordered, seed: c.Seed}
+	steps := order.steps(c.Epochs)
+	schedule := c.schedule(steps)
+	step, fingerprint, err := r.resume(hash)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.begin(ctx); err != nil {
+		return nil, err
+	}
+	every := c.SaveEvery
+	if every == 0 {
+		every = max(1, steps/20)
+	}
+	var last Step
+	for ; step < steps; step++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		clear(r.grad.Data)
+		s, err := o.batch(ctx, order.at(step), r.grad)
+		if err != nil {
+			return nil, err
+		}
+		s.Step, s.Steps, s.Epoch, s.LR = step+1, steps, float64(step)/float64(order.perEpoch()), schedule.At(step)
+		if s.GradNorm = optim.Clip(r.grad.Data, math.Max(0, c.Clip)); !finite(s.GradNorm) || !finite(s.Loss) {
+			return nil, fmt.Errorf("train: step %d has loss %v and gradient norm %v; a smaller lr may help", s.Step, s.Loss, s.GradNorm)
+		}
+		r.decay(s.LR)
+		r.adam.Step(r.params.Data, r.grad.Data, s.LR)
+		if r.Dir != "" && (s.Step%every == 0 || s.Step == steps) {
+			if err := save(r.Dir, saved{fingerprint, s.Step, r.adam.T, len(r.params.Data), r.delta}, r.params.Data, &r.adam); err != nil {
+				return nil, err
+			}
+		}
+		last = s
+		if r.Each != nil {
+			if err := r.Each(s); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &Result{Adapter: r.adapter, Weights: hashOf(r.params), Steps: steps, Rows: n, Last: last}, nil
+}
+
+// resume goes on from the checkpoint if there is one, and returns the steps already made.
+func (r *run) resume(rows string) (step int, fingerprint string, err error) {
+	fingerprint, err = r.Config.fingerprint(r.Model.Digest(), rows, r.params.Data)
+	if err != nil || r.Dir == "" {
+		return 0, fingerprint, err
+	}
+	s := saved{Fingerprint: fingerprint}
+	ok, err := load(r.Dir, &s, r.params.Data, &r.adam)
+	if err != nil || !ok {
+		return 0, fingerprint, err
+	}
+	r.delta = s.Delta
+	return s.Step, fingerprint, nil
+}
+
+// decay shrinks the matrices.
+func (r *run) decay(lr float64) {
+	if r.Config.Decay == 0 {
+		return
+	}
+	for _, t := range r.params.Tensors {
+		if t.Rows > 1 {
+			optim.Decay(r.params.Data[t.Offset:t.Offset+t.Rows*t.Cols], lr, r.Config.Decay)
+		}
+	}
+}
+
+func hashOf(p *lm.Params) string {
+	h := sha256.New()
+	for _, t := range p.Tensors {
+		fmt.Fprintln(h, t.Name, t.Rows, t.Cols)
+	}
+	if err := writeFloats(h, p.Data); err != nil {
+		panic("train: a hash does not fail: " + err.Error())
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
