@@ -34,6 +34,7 @@ type saved struct {
 	Adam        int        `json:"adam"`        // steps Adam has made
 	N           int        `json:"n"`           // parameters
 	Delta       loss.Delta `json:"delta"`       // BCO's threshold
+	Last        Step       `json:"last"`        // what the last step measured
 }
 
 // save writes a checkpoint into dir in place of the one before.

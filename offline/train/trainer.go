@@ -23,7 +23,8 @@ type Trainer struct {
 	Dir string
 	// Cache is the folder of reference log-probs; "" for none.
 	Cache string
-	// Each is told of every step, in order; those made before an interruption are not repeated. An error of it stops the training.
+	// Each is told of every step, in order. After an interruption those since the last checkpoint come again. An error of it stops
+	// the training.
 	Each func(Step) error
 	// Referenced is told how far the reference is.
 	Referenced func(done, all int)
@@ -35,7 +36,7 @@ type Result struct {
 	Weights string      // SHA-256 over the trained tensors, hex
 	Steps   int
 	Rows    int
-	Last    Step // zero if the training had been finished before
+	Last    Step // what the last step measured
 }
 
 // objective is what a training minimises.
@@ -56,6 +57,7 @@ type run struct {
 	grad    *lm.Params
 	adam    optim.AdamW
 	delta   loss.Delta
+	last    Step // made
 	ref     *Reference
 }
 
@@ -110,7 +112,6 @@ func (r *run) loop(ctx context.Context, o objective) (*Result, error) {
 	if every == 0 {
 		every = max(1, steps/20)
 	}
-	var last Step
 	for ; step < steps; step++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -126,19 +127,18 @@ func (r *run) loop(ctx context.Context, o objective) (*Result, error) {
 		}
 		r.decay(s.LR)
 		r.adam.Step(r.params.Data, r.grad.Data, s.LR)
-		if r.Dir != "" && (s.Step%every == 0 || s.Step == steps) {
-			if err := save(r.Dir, saved{fingerprint, s.Step, r.adam.T, len(r.params.Data), r.delta}, r.params.Data, &r.adam); err != nil {
-				return nil, err
-			}
-		}
-		last = s
-		if r.Each != nil {
+		if r.last = s; r.Each != nil {
 			if err := r.Each(s); err != nil {
 				return nil, err
 			}
 		}
+		if r.Dir != "" && (s.Step%every == 0 || s.Step == steps) {
+			if err := r.save(fingerprint); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return &Result{Adapter: r.adapter, Weights: hashOf(r.params), Steps: steps, Rows: n, Last: last}, nil
+	return &Result{Adapter: r.adapter, Weights: hashOf(r.params), Steps: steps, Rows: n, Last: r.last}, nil
 }
 
 // resume goes on from the checkpoint if there is one, and returns the steps already made.
@@ -152,8 +152,13 @@ func (r *run) resume(rows string) (step int, fingerprint string, err error) {
 	if err != nil || !ok {
 		return 0, fingerprint, err
 	}
-	r.delta = s.Delta
+	r.delta, r.last = s.Delta, s.Last
 	return s.Step, fingerprint, nil
+}
+
+func (r *run) save(fingerprint string) error {
+	s := saved{fingerprint, r.last.Step, r.adam.T, len(r.params.Data), r.delta, r.last}
+	return save(r.Dir, s, r.params.Data, &r.adam)
 }
 
 // decay shrinks the matrices.
