@@ -14,6 +14,28 @@ type activations struct {
 	xa                    [7][]float32 // T×r, inputs through A of each adapter pair, in the order of maps
 }
 
+// defaultActivationBytes is what a pass may hold for the way back, unless the model says otherwise.
+const defaultActivationBytes = 2 << 30
+
+func (m *Model) activationLimit() int {
+	if m.ActivationBytes > 0 {
+		return m.ActivationBytes
+	}
+	return defaultActivationBytes
+}
+
+// activationFloats is what forwardLayer takes for all layers together.
+func (p *Pass) activationFloats() int {
+	c, t := &p.m.config, len(p.b.tokens)
+	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	n, _ := p.attention.probsSize()
+	n += t * (4*c.Dim + 2*q + 2*kv + 3*c.FFN + 2)
+	if p.adapter != nil {
+		n += t * 7 * p.adapter.Rank
+	}
+	return n * c.Layers
+}
+
 // forwardLayer computes one block: x + o(attention(norm(x))), then + down(silu(gate(norm))·up(norm)). It returns the
 // output, T×D, in memory of its own.
 func (p *Pass) forwardLayer(l *layer, pairs *[7]*pair, x []float32) ([]float32, *activations) {

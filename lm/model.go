@@ -40,6 +40,11 @@ type Config struct {
 // Model is an open language model. Its methods are safe for concurrent use, except while the weights that Weights returned
 // are being changed. Memory: the weights as float32, and once more when they have been used (rearranged for speed).
 type Model struct {
+	// ActivationBytes bounds what a forward pass keeps for its backward pass. A batch that needs more keeps each layer's
+	// input alone and computes the rest again on the way back: the same bits, in a third to half as much time again. 0 means 2 GiB.
+	// Set it before the model is used.
+	ActivationBytes int
+
 	config    Config
 	file      *gguf.File
 	tokenizer *token.Tokenizer

@@ -16,7 +16,7 @@ type Pass struct {
 	b         *batch
 	mem       *arena
 	attention attention
-	layers    []*activations // nil unless kept
+	layers    []*activations // nil unless kept; with nothing but x where the rest is computed again
 	last      []float32      // T×D, output of the last layer
 	scales    []float32      // T, of the output norm
 	hidden    []float32      // R×D, final normed hidden states of the targets' rows, R targets
@@ -27,8 +27,8 @@ type Pass struct {
 type gradients struct{ adapter, weights *Params }
 
 // Forward computes the log-probs of every branch token of the trees, packed into one batch without padding. A nil adapter
-// is the model as it is. With keep set the pass can go back; it then holds about 8 T·(2D+F) floats a layer until Release.
-// It fails if a tree has no prompt or a token is outside the vocabulary.
+// is the model as it is. With keep set the pass can go back; it then holds about T·(6D+3F+H·T) floats a layer until
+// Release, or T·D where that would be more than the model's ActivationBytes. It fails if a tree has no prompt or a token is outside the vocabulary.
 //
 // Cost: 2 operations a weight and row, plus 2·V·D a branch token.
 func (m *Model) Forward(ad *Adapter, trees []Tree, keep bool) (*Pass, error) {
@@ -53,19 +53,31 @@ func (m *Model) Forward(ad *Adapter, trees []Tree, keep bool) (*Pass, error) {
 }
 
 func (p *Pass) forwardLayers(x []float32, keep bool) {
+	whole := keep && p.activationFloats() <= p.m.activationLimit()/4
 	state := [2][]float32{p.mem.floats(len(x)), x}
 	for i := range p.m.layers {
+		var next []float32
+		switch {
+		case whole:
+		case keep:
+			next = p.mem.floats(len(x))
+		default:
+			next = state[i%2]
+		}
 		chunk, at := p.mem.mark()
 		out, a := p.forwardLayer(&p.m.layers[i], p.adapter.layer(i), x)
-		if keep {
+		switch {
+		case whole:
 			p.layers = append(p.layers, a)
-			x = out
-			continue
+			next = out
+		case keep:
+			p.layers = append(p.layers, &activations{x: x})
 		}
-		// Nothing but the output outlives the layer.
-		copy(state[i%2], out)
-		x = state[i%2]
-		p.mem.reset(chunk, at)
+		if !whole { // nothing but the output outlives the layer
+			copy(next, out)
+			p.mem.reset(chunk, at)
+		}
+		x = next
 	}
 	p.last = x
 }
@@ -134,7 +146,7 @@ func (p *Pass) Hidden(tree, branch int) []float32 {
 // adapter's Params, or, for a pass without an adapter, like the model's Weights. The pass must have been kept, and can go
 // back once. It panics if either does not hold.
 //
-// Cost: twice the forward pass with an adapter, three times without.
+// Cost: that of the forward pass with an adapter, twice that without; and once more where activations are computed again.
 func (p *Pass) Backward(dlogp [][][]float64, grad *Params) {
 	if p.layers == nil {
 		panic("lm: Backward of a pass that was not kept, or a second time")
@@ -148,7 +160,13 @@ func (p *Pass) Backward(dlogp [][][]float64, grad *Params) {
 	}
 	d := p.backwardHead(dlogp, g)
 	for i := len(p.m.layers) - 1; i >= 0; i-- {
-		p.backwardLayer(&p.m.layers[i], p.adapter.layer(i), p.layers[i], d, g)
+		l, pairs, a := &p.m.layers[i], p.adapter.layer(i), p.layers[i]
+		chunk, mark := p.mem.mark()
+		if a.n1 == nil {
+			_, a = p.forwardLayer(l, pairs, a.x)
+		}
+		p.backwardLayer(l, pairs, a, d, g)
+		p.mem.reset(chunk, mark)
 	}
 	if g.weights != nil {
 		at := p.m.embed.at
