@@ -17,8 +17,7 @@ func (l *linear) forward(y, x []float32, n int) {
 	if l.mutable {
 		kernel.Gemm(false, true, n, l.out, l.in, 1, x, l.in, l.w, l.in, 0, y, l.out)
 	} else {
-		l.once.Do(func() { l.packed = kernel.Pack(true, l.out, l.in, l.w, l.in) })
-		kernel.GemmPacked(false, n, 1, x, l.in, l.packed, 0, y, l.out)
+		kernel.GemmPacked(false, n, 1, x, l.in, l.rearranged(), 0, y, l.out)
 	}
 	if l.bias != nil {
 		for i := range n {
@@ -27,9 +26,19 @@ func (l *linear) forward(y, x []float32, n int) {
 	}
 }
 
+// rearranged returns W as products read it, made at the first use.
+func (l *linear) rearranged() *kernel.Packed {
+	l.once.Do(func() { l.packed = kernel.Pack(true, l.out, l.in, l.w, l.in) })
+	return l.packed
+}
+
 // backward adds dy·W to dx; with grad set, a gradient of all weights, it adds dyᵀ·x and the sums of dy to it.
 func (l *linear) backward(dx, dy, x []float32, n int, grad *Params) {
-	kernel.Gemm(false, false, n, l.in, l.out, 1, dy, l.out, l.w, l.in, 1, dx, l.in)
+	if l.mutable {
+		kernel.Gemm(false, false, n, l.in, l.out, 1, dy, l.out, l.w, l.in, 1, dx, l.in)
+	} else {
+		kernel.GemmPackedT(false, n, 1, dy, l.out, l.rearranged(), 1, dx, l.in)
+	}
 	if grad == nil {
 		return
 	}
