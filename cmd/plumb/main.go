@@ -31,6 +31,7 @@ type cli struct {
 	Config string `help:"YAML file with settings: the flags below with _ for -, one a line." placeholder:"FILE"`
 
 	RM      RMCmd      `cmd:"" name:"rm" help:"Fit, use and measure a reward model."`
+	Eval    EvalCmd    `cmd:"" help:"Measure samplers on pools of candidates."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
 }
 

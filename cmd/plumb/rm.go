@@ -64,6 +64,7 @@ type rmTrained struct {
 	ECE            *float64 `json:"ece"`
 	ECERaw         *float64 `json:"ece_raw"`
 	ThumbAccuracy  *float64 `json:"thumb_accuracy"`
+	ThumbAUC       *float64 `json:"thumb_auc"`
 	Temperature    float64  `json:"temperature"`
 	Outside        *float64 `json:"outside_option"`
 	HackResistance *float64 `json:"hack_resistance"`
@@ -93,7 +94,7 @@ func (cmd *RMTrainCmd) Run(c *Context) error {
 	e := meta.Metrics
 	out := rmTrained{Pairs: meta.Pairs, Thumbs: meta.Thumbs, Demonstrations: meta.Demonstrations, Prompts: meta.Prompts, HeldOut: e.HeldOut,
 		Accuracy: first(e.Accuracy, e.ListAccuracy, e.ThumbAccuracy), LogLoss: e.LogLoss, Brier: e.Brier, ECE: e.ECE, ECERaw: e.ECERaw,
-		ThumbAccuracy: e.ThumbAccuracy, Temperature: meta.Temperature, HackResistance: e.HackResistance,
+		ThumbAccuracy: e.ThumbAccuracy, ThumbAUC: e.ThumbAUC, Temperature: meta.Temperature, HackResistance: e.HackResistance,
 		Version: m.Version(), Out: cmd.Out, Seconds: time.Since(start).Seconds()}
 	if meta.Up != nil {
 		if outside, ok := meta.Up.Outside(); ok {
