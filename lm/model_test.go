@@ -1,0 +1,126 @@
+package lm
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"plumb/chat"
+	"plumb/lm/gguf"
+)
+
+func drop(key string) []gguf.Pair       { return []gguf.Pair{{Key: key}} }
+func put(key string, v any) []gguf.Pair { return []gguf.Pair{{Key: key, Value: v}} }
+func shaped(name string, dims ...uint64) func(string) ([]uint64, bool) {
+	return func(n string) ([]uint64, bool) { return dims, n == name }
+}
+
+// A file that is no model of a known kind is refused, and the error names what is wrong.
+func TestOpenRefusesByName(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    sketch
+		want []string
+	}{
+		"architecture":     {sketch{set: put("general.architecture", "mamba")}, []string{`"mamba"`, "llama", "qwen2"}},
+		"no architecture":  {sketch{set: drop("general.architecture")}, []string{`""`}},
+		"no layers":        {sketch{set: drop("llama.block_count")}, []string{"llama.block_count"}},
+		"zero heads":       {sketch{set: put("llama.attention.head_count", uint32(0))}, []string{"llama.attention.head_count", "0"}},
+		"huge layers":      {sketch{set: put("llama.block_count", uint32(1<<31))}, []string{"llama.block_count"}},
+		"key-value heads":  {sketch{set: put("llama.attention.head_count_kv", uint32(3))}, []string{"3", "4"}},
+		"epsilon":          {sketch{set: put("llama.attention.layer_norm_rms_epsilon", float32(0))}, []string{"epsilon"}},
+		"rope base":        {sketch{set: put("llama.rope.freq_base", float32(-1))}, []string{"rope base"}},
+		"rope scaling":     {sketch{set: put("llama.rope.scaling.type", "yarn")}, []string{"yarn"}},
+		"rope dimensions":  {sketch{set: put("llama.rope.dimension_count", uint32(6))}, []string{"rope.dimension_count"}},
+		"no tokenizer":     {sketch{set: drop("tokenizer.ggml.model")}, []string{"tokenizer.ggml.model"}},
+		"template":         {sketch{set: put("tokenizer.chat_template", "{% for %}")}, []string{"chat template"}},
+		"no tensor":        {sketch{tensor: shaped("blk.1.ffn_up.weight")}, []string{"blk.1.ffn_up.weight"}},
+		"no embedding":     {sketch{tensor: shaped("token_embd.weight")}, []string{"token_embd.weight"}},
+		"shape":            {sketch{tensor: shaped("blk.1.attn_k.weight", 8, 12)}, []string{"blk.1.attn_k.weight", "12×8", "8×8"}},
+		"transposed":       {sketch{tensor: shaped("blk.0.ffn_down.weight", 8, 10)}, []string{"blk.0.ffn_down.weight"}},
+		"vector":           {sketch{tensor: shaped("output_norm.weight", 9)}, []string{"output_norm.weight"}},
+		"three dimensions": {sketch{tensor: shaped("blk.0.attn_q.weight", 8, 16, 2)}, []string{"blk.0.attn_q.weight", "3 dimensions"}},
+		"vocabulary":       {sketch{tied: true, tensor: shaped("token_embd.weight", 8, 12)}, []string{"token_embd.weight", "12"}},
+		"unknown tensor":   {sketch{layers: 2, set: put("llama.block_count", uint32(1))}, []string{"blk.1."}},
+	} {
+		m, err := parseModel(c.s.file(t, 1))
+		if err == nil {
+			t.Errorf("%s: opened, %+v", name, m.Config())
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: the error %q does not say %s", name, err, want)
+			}
+		}
+	}
+}
+
+func TestOpenReadsTheShape(t *testing.T) {
+	m := sketch{arch: "qwen2", tied: true, set: put("qwen2.context_length", uint32(77))}.open(t, 1)
+	want := Config{Arch: "qwen2", Name: "sketch", Layers: 2, Dim: 8, Heads: 4, KVHeads: 2, HeadDim: 4, FFN: 10, Vocab: 99, Context: 77,
+		RopeDim: 4, RopeBase: 100, Eps: 1e-5, Tied: true}
+	if m.Config() != want {
+		t.Errorf("got %+v\nwant %+v", m.Config(), want)
+	}
+}
+
+func TestForwardRefusesBadTokens(t *testing.T) {
+	m := sketch{}.open(t, 1)
+	for name, tree := range map[string]Tree{
+		"no prompt":         {nil, [][]int32{{1}}},
+		"negative":          {[]int32{-1}, [][]int32{{1}}},
+		"beyond":            {[]int32{1}, [][]int32{{2, 99, 1}}},
+		"beyond at the end": {[]int32{1}, [][]int32{{99}}},
+	} {
+		if _, err := m.Forward(nil, []Tree{tree}, false); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	for name, trees := range map[string][]Tree{"nothing": nil, "no branches": {{Prompt: []int32{3}}}, "empty branch": {{[]int32{3}, [][]int32{{}}}}} {
+		p, err := m.Forward(nil, trees, false)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		p.Release()
+	}
+}
+
+func TestEncodeChatSplitsWhereThePromptEnds(t *testing.T) {
+	m := sketch{}.open(t, 1)
+	messages := []chat.Message{{Role: chat.User, Content: "hi"}}
+	s, err := m.EncodeChat(messages, "abc", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Tokenizer().Decode(s.Tokens[:s.Start]) + "|" + m.Tokenizer().Decode(s.Tokens[s.Start:]); got != "<s>hi</s><s>|abc</s>" {
+		t.Errorf("got %q", got)
+	}
+	// A prompt whose last token would merge with the completion is an error, not a guess.
+	if _, err := m.EncodeCompletion("xa", "bc", false); err == nil {
+		t.Error("a completion that merges with its prompt was taken")
+	}
+	bare := sketch{set: drop("tokenizer.chat_template")}.open(t, 1)
+	var e *chat.Error
+	if _, err := bare.EncodeChat(messages, "abc", true); !errors.As(err, &e) || e.Kind != chat.Invalid {
+		t.Errorf("a model without a template: %v", err)
+	}
+}
+
+// Whatever the file says, opening it ends in a model that can compute or in an error.
+func FuzzFromFile(f *testing.F) {
+	f.Add(sketch{layers: 1}.file(f, 1))
+	f.Add(sketch{arch: "qwen2", layers: 1, tied: true}.file(f, 2))
+	f.Add([]byte("GGUF"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := parseModel(data)
+		if err != nil {
+			return
+		}
+		p, err := m.Forward(nil, []Tree{{[]int32{0}, [][]int32{{0}}}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Release()
+	})
+}
