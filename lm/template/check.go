@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/nikolalohinski/gonja/v2/config"
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
 // What a template's text may hold. The library evaluates an expression in one go, so what one expression can make is bounded
@@ -18,66 +15,50 @@ const (
 	maxRepeat   = 128       // the right side of *
 )
 
-// check refuses a template that could make too much of itself, and Jinja that the library would misread.
-func check(source string, cfg *config.Config) error {
+func checkSource(source string) error {
 	if len(source) > maxSource {
 		return fmt.Errorf("it has %d bytes; at most %d are allowed", len(source), maxSource)
 	}
 	if strings.ContainsRune(source, 0) {
 		return fmt.Errorf("it holds a zero byte")
 	}
-	var tag []*tokens.Token
-	stream := tokens.LexAll(source, cfg)
-	for !stream.End() {
-		t := stream.Next()
-		switch t.Type {
-		case tokens.Error:
-			return fmt.Errorf("line %d: %.200s", t.Line, t.Val)
-		case tokens.BlockBegin, tokens.VariableBegin:
-			tag = tag[:0]
-		case tokens.BlockEnd, tokens.VariableEnd:
-			if err := checkTag(tag); err != nil {
-				return fmt.Errorf("line %d: %w", t.Line, err)
-			}
-			tag = tag[:0]
-		default:
-			tag = append(tag, t)
-		}
-	}
-	return checkTag(tag)
+	return nil
 }
 
-// checkTag looks at the tokens between {{ and }}, or {% and %}.
-func checkTag(tag []*tokens.Token) error {
-	if len(tag) > maxTokens {
-		return fmt.Errorf("a tag has %d tokens; at most %d are allowed", len(tag), maxTokens)
-	}
-	depth, products := 0, 0
-	for i, t := range tag {
-		switch t.Type {
-		case tokens.LeftParenthesis, tokens.LeftBracket, tokens.LeftBrace:
-			if depth++; depth > maxBrackets {
-				return fmt.Errorf("more than %d brackets inside each other", maxBrackets)
-			}
-		case tokens.RightParenthesis, tokens.RightBracket, tokens.RightBrace:
-			depth--
-		case tokens.Name:
-			if t.Val == "if" && depth > 0 {
-				return fmt.Errorf("an if inside brackets is not supported; set a variable before")
-			}
-		case tokens.Multiply:
-			if i > 0 && (tag[i-1].Type == tokens.LeftParenthesis || tag[i-1].Type == tokens.Comma) {
-				continue // *args of a macro
-			}
-			if products++; products > 1 || i+1 == len(tag) || !smallNumber(tag[i+1]) {
-				return fmt.Errorf("the operator * is allowed once in a tag, and with a number up to %d on its right", maxRepeat)
-			}
+// checkParts refuses tags that could make too much of themselves.
+func checkParts(parts []part) error {
+	for _, p := range parts {
+		if err := checkTag(p.tokens); err != nil {
+			return fmt.Errorf("line %d: %w", p.line, err)
 		}
 	}
 	return nil
 }
 
-func smallNumber(t *tokens.Token) bool {
-	n, err := strconv.Atoi(t.Val)
-	return t.Type == tokens.Integer && err == nil && n <= maxRepeat
+// checkTag looks at the tokens between {{ and }}, or {% and %}.
+func checkTag(tokens []lexeme) error {
+	if len(tokens) > maxTokens {
+		return fmt.Errorf("a tag has %d tokens; at most %d are allowed", len(tokens), maxTokens)
+	}
+	depth, products := 0, 0
+	for i, t := range tokens {
+		if t.kind != operatorToken {
+			continue
+		}
+		if depth += bracket(t.text); depth > maxBrackets {
+			return fmt.Errorf("more than %d brackets inside each other", maxBrackets)
+		}
+		if t.text != "*" || i > 0 && (tokens[i-1].is("(") || tokens[i-1].is(",")) { // but for *args of a macro
+			continue
+		}
+		if products++; products > 1 || i+1 == len(tokens) || !smallNumber(tokens[i+1]) {
+			return fmt.Errorf("the operator * is allowed once in a tag, and with a number up to %d on its right", maxRepeat)
+		}
+	}
+	return nil
+}
+
+func smallNumber(t lexeme) bool {
+	n, err := strconv.Atoi(t.text)
+	return t.kind == integerToken && err == nil && n <= maxRepeat
 }

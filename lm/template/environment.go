@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/nikolalohinski/gonja/v2/builtins"
 	"github.com/nikolalohinski/gonja/v2/exec"
@@ -172,30 +171,10 @@ func allowBytes(e *exec.Evaluator, n int) error {
 }
 
 func methods() exec.Methods {
-	text := make(map[string]exec.Method[string])
-	for name := range strings.FieldsSeq(`capitalize endswith find isalnum isalpha isdecimal isdigit islower isnumeric isspace
-		istitle isupper lower removeprefix removesuffix rfind rsplit splitlines startswith title upper`) {
-		method, ok := builtins.Methods.Str.Get(name)
-		if !ok {
-			panic("template: the library has no method " + name)
-		}
-		text[name] = func(self string, v *exec.Value, args *exec.VarArgs) (any, error) {
-			out, err := method(self, v, args)
-			if parts, ok := out.([]string); ok {
-				return toList(reflect.ValueOf(parts)), err
-			}
-			return out, err
-		}
-	}
-	text["strip"] = stripper(strings.Trim, strings.TrimFunc)
-	text["lstrip"] = stripper(strings.TrimLeft, strings.TrimLeftFunc)
-	text["rstrip"] = stripper(strings.TrimRight, strings.TrimRightFunc)
-	text["split"] = split
-	text["replace"] = replace
 	return exec.Methods{
 		Bool: exec.NewMethodSet(map[string]exec.Method[bool]{}), Int: exec.NewMethodSet(map[string]exec.Method[int]{}),
 		Float: exec.NewMethodSet(map[string]exec.Method[float64]{}),
-		Str:   exec.NewMethodSet(text),
+		Str:   textMethods(),
 		Dict: exec.NewMethodSet(map[string]exec.Method[map[string]any]{
 			"items": func(_ map[string]any, self *exec.Value, _ *exec.VarArgs) (any, error) { return entries(self), nil },
 			"keys":  func(_ map[string]any, self *exec.Value, _ *exec.VarArgs) (any, error) { return column(self, 0), nil },
@@ -240,45 +219,4 @@ func get(_ map[string]any, self *exec.Value, args *exec.VarArgs) (any, error) {
 		return args.Args[1].Interface(), nil
 	}
 	return nil, nil
-}
-
-func stripper(set func(string, string) string, where func(string, func(rune) bool) string) exec.Method[string] {
-	return func(text string, _ *exec.Value, args *exec.VarArgs) (any, error) {
-		if len(args.Args) > 0 && !args.Args[0].IsNil() {
-			return set(text, args.Args[0].String()), nil
-		}
-		return where(text, unicode.IsSpace), nil
-	}
-}
-
-func split(text string, _ *exec.Value, args *exec.VarArgs) (any, error) {
-	n := -1
-	if len(args.Args) > 1 && args.Args[1].Integer() >= 0 {
-		n = args.Args[1].Integer() + 1
-	}
-	var parts []string
-	switch {
-	case len(args.Args) == 0 || args.Args[0].IsNil():
-		parts = strings.Fields(text)
-	case args.Args[0].String() == "":
-		return nil, fmt.Errorf("split at an empty text")
-	default:
-		parts = strings.SplitN(text, args.Args[0].String(), n)
-	}
-	out := make(list, len(parts))
-	for i, part := range parts {
-		out[i] = part
-	}
-	return out, nil
-}
-
-func replace(text string, _ *exec.Value, args *exec.VarArgs) (any, error) {
-	if len(args.Args) < 2 {
-		return nil, fmt.Errorf("replace takes two texts")
-	}
-	old, new := args.Args[0].String(), args.Args[1].String()
-	if grown := strings.Count(text, old) * len(new); grown > 4*len(text)+spareValue {
-		return nil, fmt.Errorf("replace makes %d bytes of %d", grown, len(text))
-	}
-	return strings.ReplaceAll(text, old, new), nil
 }

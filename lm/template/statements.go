@@ -16,7 +16,7 @@ import (
 // templates (include, import, from, extends, block) are left out.
 func statements() *exec.ControlStructureSet {
 	set := make(map[string]parser.ControlStructureParser)
-	for _, name := range []string{"if", "raw", "break", "continue"} {
+	for _, name := range []string{"if", "break", "continue"} {
 		set[name] = counted(builtin(name), nil)
 	}
 	set["for"] = counted(parseFor, nil)
@@ -106,7 +106,7 @@ func filterItems(e *exec.Evaluator, in *exec.Value, _ *exec.VarArgs) *exec.Value
 	case in.IsError():
 		return in
 	case in.IsNil():
-		return exec.AsValue(b.fail("a loop over nothing: its list is undefined or none"))
+		return exec.AsValue(list{}) // undefined is empty in Jinja; the library does not tell it from none
 	case in.IsString():
 		return exec.AsValue(characters(in.String())) // the library would take bytes
 	case !in.IsIterable():

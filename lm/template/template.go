@@ -30,20 +30,35 @@ type Template struct {
 }
 
 // New parses the source of a template. bos and eos are the texts of the tokens that begin and end a text, "" if the model has
-// none. Jinja that can read files (include, import, extends) and inline if in brackets are refused, as is what
-// check.go bounds.
+// none. Jinja that can read files (include, import, extends) is refused, as is what check.go bounds.
 func New(source, bos, eos string) (t *Template, err error) {
 	defer recovered("parse chat template", &err)
-	cfg := config.New()
-	cfg.TrimBlocks, cfg.LeftStripBlocks = true, true
-	if err := check(source, cfg); err != nil {
+	lowered, err := front(source)
+	if err != nil {
 		return nil, fmt.Errorf("parse chat template: %w", err)
 	}
-	parsed, err := exec.NewTemplate(root, cfg, loader(source), newEnvironment())
+	cfg := config.New()
+	cfg.KeepTrailingNewline = true
+	parsed, err := exec.NewTemplate(root, cfg, loader(lowered), newEnvironment())
 	if err != nil {
-		return nil, fmt.Errorf("parse chat template: %w", shortened(err, source))
+		return nil, fmt.Errorf("parse chat template: %w", shortened(err, lowered))
 	}
 	return &Template{Now: time.Now, source: source, bos: bos, eos: eos, parsed: parsed}, nil
+}
+
+// front reads a template as Jinja does and writes it as the library shall read it.
+func front(source string) (string, error) {
+	if err := checkSource(source); err != nil {
+		return "", err
+	}
+	parts, err := scan(source)
+	if err != nil {
+		return "", err
+	}
+	if err := checkParts(parts); err != nil {
+		return "", err
+	}
+	return lower(parts), nil
 }
 
 // Source returns the text that New was given.
@@ -81,7 +96,7 @@ func (t *Template) Render(messages []chat.Message, tools json.RawMessage, addGen
 	case b.err != nil:
 		return "", fmt.Errorf("render chat template: %w", b.err)
 	case err != nil:
-		return "", fmt.Errorf("render chat template: %w", shortened(err, t.source))
+		return "", fmt.Errorf("render chat template: %w", shortened(err, ""))
 	}
 	return out.String(), nil
 }
@@ -95,7 +110,10 @@ func recovered(doing string, err *error) {
 
 // shortened takes the whole template out of the library's messages.
 func shortened(err error, source string) error {
-	text := strings.ReplaceAll(err.Error(), "'"+source+"': ", "")
+	text := err.Error()
+	if source != "" {
+		text = strings.ReplaceAll(text, "'"+source+"': ", "")
+	}
 	if len(text) > 1000 {
 		text = text[:1000] + "…"
 	}

@@ -34,7 +34,13 @@ type golden struct {
 
 func loadGolden(t testing.TB) (g golden) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/chat_templates.json.gz")
+	read(t, "chat_templates", &g)
+	return g
+}
+
+func read(t testing.TB, name string, into any) {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + name + ".json.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,10 +48,9 @@ func loadGolden(t testing.TB) (g golden) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.NewDecoder(z).Decode(&g); err != nil {
+	if err := json.NewDecoder(z).Decode(into); err != nil {
 		t.Fatal(err)
 	}
-	return g
 }
 
 func TestGolden(t *testing.T) {
@@ -81,6 +86,45 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestMoreTemplates compares with jinja2 on templates of newer models, with tools and tool calls.
+func TestMoreTemplates(t *testing.T) {
+	var more struct {
+		Cases []struct {
+			Name     string
+			Messages []chat.Message
+			Tools    json.RawMessage
+		}
+		Templates []struct {
+			Name, Source string
+			Results      []struct{ Text, Error string } // of each case without and with the generation prompt
+		}
+	}
+	read(t, "more_templates", &more)
+	compared := 0
+	for _, tmpl := range more.Templates {
+		parsed, err := New(tmpl.Source, "<s>", "</s>")
+		if err != nil {
+			t.Errorf("%s: %v", tmpl.Name, err)
+			continue
+		}
+		parsed.Now = func() time.Time { return time.Date(2026, 11, 5, 7, 3, 0, 0, time.UTC) }
+		for i, want := range tmpl.Results {
+			c := more.Cases[i/2]
+			got, err := parsed.Render(c.Messages, c.Tools, i%2 == 1)
+			if want.Error != "" {
+				continue // jinja2 is stricter about what is undefined
+			}
+			compared++
+			if err != nil || got != want.Text {
+				t.Errorf("%s, %s:\n got %q, %v\nwant %q", tmpl.Name, c.Name, got, err, want.Text)
+			}
+		}
+	}
+	if compared < 300 {
+		t.Errorf("only %d texts compared", compared)
+	}
+}
+
 // messages is a conversation with all fields.
 var messages = []chat.Message{
 	{Role: "system", Content: "Be kind."},
@@ -107,7 +151,14 @@ func TestJinja(t *testing.T) {
 		{`{{ 'a\nb'.splitlines()[-1] }}{{ 'Hello'.startswith('He') }}{{ 'Hello'.endswith('q') }}{{ 'aXa'.replace('a', 'bb') }}`, "bTrueFalsebbXbb"},
 		{`{% macro f(a, b=2) %}{{ a }}-{{ b }}{% endmacro %}{{ f(1) }}{{ f(1, b=3) }}`, "1-21-3"},
 		{`{{ {'z': 1, 'b': [1, 2.5, none, true], 'c': {}} | tojson }}`, `{"z": 1, "b": [1, 2.5, null, true], "c": {}}`},
-		{`{{ 'x<y>&\'é"\\z' | tojson }}`, `"x<y>&'é\"\\z"`},
+		{`{{ 'x<y>&\'é"\\' | tojson }}`, `"x<y>&'é\"\\"`},
+		{`{{ ('a' if x else 'b') + 'c' }}{{ 'd' if not x else 'e' if x else 'f' }}{{ 'g' if x else 'h' if x else 'i' }}{{ 'j' if x }}`, "bcdi"},
+		{`{% macro f(a, b=1) %}{{ a }}{{ b }}{% endmacro %}{{ f(1 if x else 2, b='x' if not x else 'y') }}{{ [1 if x else 2, 3] }}{{ {'k': 'v' if not x}['k'] }}`, "2x[2, 3]v"},
+		{`{% set y = 'a' if x is defined and (x if x else 1) else ('b' if true else 'c') %}{{ y }}{% for i in ([1] if x else [2, 3]) if i > 2 %}{{ i }}{% endfor %}`, "b3"},
+		{"{{ 'a\\\nb' }}" + `{{ "\x41\u00e9\101\d" }}{{ '"' }}`, `abAéA\d"`},
+		{"{{ '}}' }}{{ '%}' }}{{ {'a': {'b': 1}}.a.b }}{%- raw -%} {{ {% x {%- endraw %} {", "}}%}1{{ {% x {"},
+		{"a {% if true %} b {% endif %} c\n  {# x #}\n d{#- y -#} e {%+ if true %}f{% endif +%}\n g\n\n", "a  b  c\n de f\n g\n"},
+		{`{% if tools[0].function.none %}x{% endif %}{% for t in tools[0].none %}y{% endfor %}`, ""},
 		{`{{ [1, {'a': 2}] | tojson(indent=2) }}`, "[\n  1,\n  {\n    \"a\": 2\n  }\n]"},
 		{`{{ tools[0] | tojson }}`, `{"type": "function", "function": {"name": "f", "description": "It's \"x\" <b>\n", "parameters": {"z": 1, "a": {"k": [1.0, 1e+20, -3, false]}}}}`},
 		{`{{ messages[2].tool_calls[0].function.arguments | tojson }}{{ messages[2].tool_calls[0].id }}`, `{"b": 1, "a": [true, null, 2.5]}c1`},
@@ -152,8 +203,6 @@ func TestRefused(t *testing.T) {
 		{"include", "{% include '/etc/passwd' %}", "'include' not found"},
 		{"import", "{% import 'a' as b %}", "'import' not found"},
 		{"extends", "{% extends 'a' %}", "'extends' not found"},
-		{"inline if in brackets", "{{ ('a' if x else 'b') }}", "if inside brackets"},
-		{"inline if in a call", "{{ f(x=1 if y else 2) }}", "if inside brackets"},
 		{"loop for ever", "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}", "100000 steps"},
 		{"large range", "{{ range(1000000000000) | length }}", "more than 10000 numbers"},
 		{"recursive loop", "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "recursive loops"},
@@ -174,11 +223,11 @@ func TestRefused(t *testing.T) {
 		{"long replace", "{% set a = range(9999) | join('a') %}{{ a | replace('a', a) }}", "too large"},
 		{"deep brackets", "{{ " + strings.Repeat("(", 100) + "1" + strings.Repeat(")", 100) + " }}", "brackets inside each other"},
 		{"deep statements", strings.Repeat("{% if true %}", 5000) + strings.Repeat("{% endif %}", 5000), "statements inside each other"},
+		{"many ends that are none", "{% raw %}" + strings.Repeat("{% {", 30000), "raw is not closed"},
 		{"long tag", "{{ 1" + strings.Repeat(" + 1", 1000) + " }}", "512 are allowed"},
 		{"unknown filter", "{{ 'a' | wordwrap }}", "'wordwrap' not found"},
 		{"unknown method", "{{ [1].append(2) }}", "unknown method 'append'"},
 		{"unknown function", "{{ lipsum() }}", "not callable"},
-		{"loop over nothing", "{% for x in y %}{% endfor %}", "undefined or none"},
 		{"loop over a number", "{% for x in 5 %}{% endfor %}", "no list"},
 		{"raise", "{{ raise_exception('no ' ~ 'way') }}", "no way"},
 	} {
@@ -270,6 +319,23 @@ func FuzzTemplate(f *testing.F) {
 		}
 		if len(text) > 2*spareOutput {
 			t.Errorf("made %d bytes", len(text))
+		}
+	})
+}
+
+// FuzzFront checks that what is handed to the library is a template again, whatever the source.
+func FuzzFront(f *testing.F) {
+	for _, tmpl := range loadGolden(f).Templates {
+		f.Add(tmpl.Template)
+	}
+	f.Add("{{ ('a' if x else \"\\x41\") }}{# c #}{%- raw %}{{{% endraw +%}\n{")
+	f.Fuzz(func(t *testing.T, source string) {
+		lowered, err := front(source)
+		if err != nil {
+			return
+		}
+		if _, err := scan(lowered + "\n"); err != nil {
+			t.Errorf("%q became %q: %v", source, lowered, err)
 		}
 	})
 }

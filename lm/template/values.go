@@ -84,7 +84,8 @@ func openArguments(calls any) {
 			continue
 		}
 		if v, err := decode([]byte(arguments.Value.String())); err == nil {
-			if _, ok := v.(*exec.Dict); ok {
+			switch v.(type) {
+			case *exec.Dict, map[string]any:
 				arguments.Value = exec.AsValue(v)
 			}
 		}
@@ -176,6 +177,9 @@ func decodeDict(d *json.Decoder, depth int) (any, error) {
 		put(out, key.(string), v)
 	}
 	_, err := d.Token()
+	if len(out.Pairs) == 0 {
+		return map[string]any{}, err // which the library takes for false, as Python does
+	}
 	return out, err
 }
 
