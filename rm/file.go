@@ -253,7 +253,7 @@ func readHeader(b []byte) (meta Meta, header map[string]tensor, data []byte, err
 	}
 	n := binary.LittleEndian.Uint64(b)
 	if n > maxHeader || n > uint64(len(b)-8) {
-		return meta, nil, nil, fmt.Errorf("header of %d bytes in a file of %d; want at most %d", n, len(b), maxHeader)
+		return meta, nil, nil, fmt.Errorf("no safetensors file: a header of %d bytes in a file of %d; want at most %d", n, len(b), maxHeader)
 	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(b[8:8+n], &raw); err != nil {
