@@ -69,6 +69,9 @@ type row struct {
 	IDs   []int32 `json:"ids"`
 	Plain []int32 `json:"ids_plain"`     // special tokens as text; absent when equal
 	Llama []int32 `json:"ids_llama_cpp"` // where it differs from IDs
+
+	Greedy     []int32 `json:"greedy"` // what the model goes on with
+	GreedyText string  `json:"greedy_text"`
 }
 
 type fixture struct {

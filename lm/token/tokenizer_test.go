@@ -67,6 +67,9 @@ func TestStories260K(t *testing.T) {
 		if got := tokenizer.Decode(want); got != strings.ReplaceAll(r.Text, mark, " ") {
 			t.Errorf("Decode(Encode(%q)) = %q", r.Text, got)
 		}
+		if got := string(tokenizer.Bytes(r.Greedy)); got != r.GreedyText {
+			t.Errorf("Bytes = %q, want %q", got, r.GreedyText)
+		}
 	}
 	if !tokenizer.AddBOS || tokenizer.BOS != 1 || tokenizer.EOS != 2 || tokenizer.EOT != -1 || !tokenizer.IsEnd(2) {
 		t.Errorf("BOS %d, EOS %d, EOT %d, AddBOS %v", tokenizer.BOS, tokenizer.EOS, tokenizer.EOT, tokenizer.AddBOS)
