@@ -113,6 +113,7 @@ func (s *Store) PutBlob(ctx context.Context, data []byte) (string, error) {
 	}
 	// A blob that is there already is written again: what lies there may be damaged.
 	return hash, s.writer.do(ctx, "put blob", func(t *tx) error {
+		t.large = true
 		return t.exec(`INSERT INTO blob (hash, data) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET data = excluded.data`, hash, data)
 	})
 }

@@ -59,6 +59,7 @@ type Store struct {
 	now    func() time.Time
 	write  *sql.DB // one connection, owned by the writer
 	read   *sql.DB
+	check  *sql.DB // one connection, owned by the checkpointer
 	writer *writer
 }
 
@@ -82,9 +83,12 @@ func Open(path string, o Options) (*Store, error) {
 	}
 	busy := fmt.Sprintf("busy_timeout(%d)", cmp.Or(o.Busy, 5*time.Second).Milliseconds())
 	var err error
-	s.write, err = connect(path, 1, busy, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(ON)", "journal_size_limit(67108864)")
+	s.write, err = connect(path, 1, busy, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(ON)", "journal_size_limit(67108864)", "wal_autocheckpoint(0)")
 	if err == nil {
 		s.read, err = connect(path, readers, busy, "query_only(ON)")
+	}
+	if err == nil {
+		s.check, err = connect(path, 1, busy, "synchronous(FULL)")
 	}
 	if err == nil {
 		err = s.begin()
@@ -105,7 +109,7 @@ func (s *Store) begin() error {
 	if err := migrate(ctx, conn); err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	s.writer = startWriter(conn)
+	s.writer = startWriter(conn, startCheckpointer(s.check))
 	return nil
 }
 
@@ -170,7 +174,7 @@ func (s *Store) Close() error {
 
 func (s *Store) closeFiles() error {
 	var errs []error
-	for _, db := range []*sql.DB{s.read, s.write} {
+	for _, db := range []*sql.DB{s.read, s.check, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

@@ -21,6 +21,10 @@ type writer struct {
 	stmt map[string]*sql.Stmt // prepared, by text
 	jobs chan *job
 
+	checkpoints *checkpointer
+	written     int  // writes since the last checkpoint was asked for
+	scrub       bool // the log holds what was erased
+
 	mu      sync.RWMutex // held for reading while a job is handed over, so that close can end the channel
 	closed  bool
 	stopped chan struct{} // closed when the goroutine has ended
@@ -34,8 +38,8 @@ type job struct {
 	done chan struct{}
 }
 
-func startWriter(conn *sql.Conn) *writer {
-	w := &writer{conn: conn, stmt: map[string]*sql.Stmt{}, jobs: make(chan *job, queued), stopped: make(chan struct{})}
+func startWriter(conn *sql.Conn, checkpoints *checkpointer) *writer {
+	w := &writer{conn: conn, stmt: map[string]*sql.Stmt{}, jobs: make(chan *job, queued), checkpoints: checkpoints, stopped: make(chan struct{})}
 	go w.loop()
 	return w
 }
@@ -99,6 +103,7 @@ func (w *writer) loop() {
 		}
 		w.commit(batch)
 	}
+	w.checkpoints.stop()
 	for _, s := range w.stmt {
 		_ = s.Close() // nothing more is written; the connection goes next
 	}
@@ -114,8 +119,8 @@ func (w *writer) commit(batch []*job) {
 		}
 		close(j.done)
 	}
-	if err == nil && t.scrub {
-		_ = t.exec(`PRAGMA wal_checkpoint(TRUNCATE)`) // as far as readers let it; the next checkpoint does the rest
+	if err == nil {
+		w.afterCommit(t, len(batch))
 	}
 }
 
@@ -123,6 +128,7 @@ func (w *writer) commit(batch []*job) {
 type tx struct {
 	w     *writer
 	scrub bool // what was deleted shall also leave the write-ahead log
+	large bool // it wrote megabytes
 }
 
 // transaction runs each job in a savepoint, and commits. An error means that nothing was stored.
