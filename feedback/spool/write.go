@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"errors"
+	"time"
 
 	"plumb/chat"
 	"plumb/feedback"
@@ -87,8 +88,14 @@ func (l *Log) direct() bool {
 	return !l.behind && !l.closed
 }
 
+// withTimeout gives the store its time: StoreTimeout, or half of what the caller has left where that is less, so that
+// the other half is there to spool.
 func withTimeout[T any](ctx context.Context, l *Log, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.o.StoreTimeout)
+	patience := l.o.StoreTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(deadline)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return call(ctx)
 }
