@@ -1,0 +1,17 @@
+package ollama
+
+import "math"
+
+// foldSeed maps a seed to [0, 2³¹−1): the server keeps the low 32 bits of what it read as a float64, and takes
+// 2³²−1 for "choose one yourself". Seeds already in the range stay, so that they can be repeated by hand.
+func foldSeed(seed int64) int64 {
+	if seed >= 0 && seed < math.MaxInt32 {
+		return seed
+	}
+	// The finaliser of splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+	z := uint64(seed)
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	return int64(z % math.MaxInt32)
+}
