@@ -1,0 +1,247 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"plumb/chat"
+	"plumb/lm"
+	"plumb/offline/gate"
+	"plumb/offline/pairs"
+	"plumb/offline/rows"
+	"plumb/offline/train"
+)
+
+// Judge scores replies; a reward model fitted on held-out votes is one.
+type Judge interface {
+	Score(ctx context.Context, prompt []chat.Message, replies []string) ([]chat.Reward, error)
+}
+
+// Evaluation says what to measure. Incumbent and Base may be the same policy, which is then measured once.
+type Evaluation struct {
+	Candidate, Incumbent, Base Policy
+	IncumbentIsBase            bool
+
+	HeldOut   pairs.Set            // people's votes that were not trained on
+	Neutral   []rows.Demonstration // text that nobody voted on; a plain prompt is plain text
+	Prompts   [][]chat.Message     // to draw replies to
+	Judge     Judge                // nil for none
+	Draws     int                  // replies a prompt; 0 means 2
+	MaxTokens int                  // of a drawn reply; 0 means 64
+	MaxLength int                  // tokens of prompt and reply of a vote; 0 means 1024
+	Limit     int                  // tokens computed at once; 0 means 1024
+	Seed      int64
+
+	// Progress is told how far the measuring is, if it is not nil.
+	Progress func(done, all int)
+}
+
+// temperature is that of the drawn replies.
+const temperature = .8
+
+// Measure measures. The result holds no text. ByUser, PreferredLength and the figures of Judge are the caller's to fill in.
+func (e Evaluation) Measure(ctx context.Context) (gate.Measures, error) {
+	if e.Draws == 0 {
+		e.Draws = 2
+	}
+	if e.MaxTokens == 0 {
+		e.MaxTokens = 64
+	}
+	if e.Limit == 0 {
+		e.Limit = 1024
+	}
+	m := gate.Measures{IncumbentIsBase: e.IncumbentIsBase, PreferredLength: 1}
+	done := 0
+	steps := 4 + len(e.Prompts)
+	step := func() {
+		if done++; e.Progress != nil {
+			e.Progress(done, steps)
+		}
+	}
+	for _, part := range []func(context.Context, *gate.Measures) error{e.votes, e.replies, e.wishes, e.neutral} {
+		if err := part(ctx, &m); err != nil {
+			return m, err
+		}
+		step()
+	}
+	return m, e.generate(ctx, &m, step)
+}
+
+// under returns the log-probs of all branches under the three policies.
+func (e Evaluation) under(ctx context.Context, trees []lm.Tree) ([]gate.Logprobs, error) {
+	var all []gate.Logprobs
+	for _, t := range trees {
+		for _, b := range t.Branches {
+			all = append(all, gate.Logprobs{Tokens: len(b)})
+		}
+	}
+	candidate, err := e.Candidate.logprobs(ctx, trees, e.Limit)
+	if err != nil {
+		return nil, err
+	}
+	base, err := e.Base.logprobs(ctx, trees, e.Limit)
+	if err != nil {
+		return nil, err
+	}
+	incumbent := base
+	if !e.IncumbentIsBase {
+		if incumbent, err = e.Incumbent.logprobs(ctx, trees, e.Limit); err != nil {
+			return nil, err
+		}
+	}
+	for i := range all {
+		all[i].Candidate, all[i].Incumbent, all[i].Base = candidate[i], incumbent[i], base[i]
+	}
+	return all, nil
+}
+
+func (e Evaluation) encoder() train.Encoder {
+	return train.Encoder{Model: e.Base.Model, MaxLength: e.MaxLength}
+}
+
+func (e Evaluation) votes(ctx context.Context, m *gate.Measures) error {
+	var all []rows.Preference
+	for _, p := range e.HeldOut.Preferences {
+		all = append(all, p.Row())
+	}
+	encoded, _ := e.encoder().Pairs(all)
+	var trees []lm.Tree
+	for _, p := range encoded {
+		trees = append(trees, lm.Tree{Prompt: p.Prompt, Branches: [][]int32{p.Chosen, p.Rejected}})
+	}
+	l, err := e.under(ctx, trees)
+	for i := 0; i+1 < len(l); i += 2 {
+		m.Pairs = append(m.Pairs, gate.Pair{Chosen: l[i], Rejected: l[i+1]})
+	}
+	return err
+}
+
+func (e Evaluation) replies(ctx context.Context, m *gate.Measures) (err error) {
+	var all []rows.Unpaired
+	for _, r := range e.HeldOut.Unpaired {
+		all = append(all, r.Row())
+	}
+	encoded, _ := e.encoder().Unpaired(all)
+	m.Thumbs, err = e.judged(ctx, encoded)
+	return err
+}
+
+func (e Evaluation) wishes(ctx context.Context, m *gate.Measures) (err error) {
+	var all []rows.Demonstration
+	for _, r := range e.HeldOut.Demonstrations {
+		all = append(all, r.Row())
+	}
+	encoded, _ := e.encoder().Demonstrations(all)
+	m.Demonstrations, err = e.judged(ctx, encoded)
+	return err
+}
+
+func (e Evaluation) judged(ctx context.Context, replies []train.Reply) ([]gate.Reply, error) {
+	l, err := e.under(ctx, single(replies))
+	var all []gate.Reply
+	for i := range l {
+		all = append(all, gate.Reply{Logprobs: l[i], Label: replies[i].Label})
+	}
+	return all, err
+}
+
+func single(replies []train.Reply) []lm.Tree {
+	var trees []lm.Tree
+	for _, r := range replies {
+		trees = append(trees, lm.Tree{Prompt: r.Prompt, Branches: [][]int32{r.Completion}})
+	}
+	return trees
+}
+
+func (e Evaluation) neutral(ctx context.Context, m *gate.Measures) error {
+	encoded, _ := e.encoder().Demonstrations(e.Neutral)
+	l, err := e.under(ctx, single(encoded))
+	for _, x := range l {
+		m.Neutral.Candidate -= x.Candidate
+		m.Neutral.Incumbent -= x.Incumbent
+		m.Neutral.Base -= x.Base
+		m.Neutral.Tokens += x.Tokens
+	}
+	if n := float64(m.Neutral.Tokens); n > 0 {
+		m.Neutral.Candidate /= n
+		m.Neutral.Incumbent /= n
+		m.Neutral.Base /= n
+	}
+	return err
+}
+
+// generate draws replies of candidate and incumbent to each prompt under equal seeds, has them judged, and measures the
+// divergence on the candidate's.
+func (e Evaluation) generate(ctx context.Context, m *gate.Measures, step func()) error {
+	s := lm.Settings{Temperature: temperature, MaxTokens: e.MaxTokens}
+	var kl [2]float64
+	for i, messages := range e.Prompts {
+		seeds := make([]int64, e.Draws)
+		for k := range seeds {
+			seeds[k] = e.Seed + int64(i*e.Draws+k)
+		}
+		prompt, candidate, err := e.Candidate.draw(ctx, messages, seeds, s)
+		if err != nil {
+			return err
+		}
+		_, incumbent, err := e.Incumbent.draw(ctx, messages, seeds, s)
+		if err != nil {
+			return err
+		}
+		rewards, err := e.score(ctx, messages, append(texts(candidate), texts(incumbent)...))
+		if err != nil {
+			return err
+		}
+		for k := range candidate {
+			m.Drawn = append(m.Drawn, gate.Drawn{Candidate: sample(candidate[k], rewards[k]), Incumbent: sample(incumbent[k], rewards[e.Draws+k])})
+		}
+		n, sums, err := e.divergence(lm.Tree{Prompt: prompt, Branches: ids(candidate)})
+		if err != nil {
+			return err
+		}
+		m.KL.Tokens += n
+		kl[0] += sums[0]
+		kl[1] += sums[1]
+		step()
+	}
+	if m.KL.Tokens > 0 {
+		m.KL.Incumbent, m.KL.Base = kl[0]/float64(m.KL.Tokens), kl[1]/float64(m.KL.Tokens)
+	}
+	return nil
+}
+
+func (e Evaluation) score(ctx context.Context, messages []chat.Message, replies []string) ([]float64, error) {
+	rewards := make([]float64, len(replies))
+	if e.Judge == nil {
+		return rewards, nil
+	}
+	scored, err := e.Judge.Score(ctx, messages, replies)
+	if err != nil {
+		return nil, fmt.Errorf("judge replies: %w", err)
+	}
+	for i, r := range scored {
+		rewards[i] = r.Reward
+	}
+	return rewards, nil
+}
+
+func texts(all []drawn) []string {
+	var out []string
+	for _, d := range all {
+		out = append(out, d.text)
+	}
+	return out
+}
+
+func ids(all []drawn) [][]int32 {
+	var out [][]int32
+	for _, d := range all {
+		out = append(out, d.ids)
+	}
+	return out
+}
+
+func sample(d drawn, reward float64) gate.Sample {
+	return gate.Sample{Tokens: len(d.ids), Words: len(strings.Fields(d.text)), Ended: d.ended, Repeats: gate.Repeats(d.text), Reward: reward}
+}

@@ -1,0 +1,111 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"plumb/chat"
+	"plumb/lm"
+	"plumb/offline/gate"
+)
+
+// Generator draws from published models.
+type Generator interface {
+	Continue(ctx context.Context, d chat.Draw, each func(chat.Piece)) error
+}
+
+// File has each prompt answered greedily by the published model and by our own engine on the same file, and compares. The server is
+// asked for log-probs; one that refuses them is asked without.
+func File(ctx context.Context, server Generator, name string, m *lm.Model, prompts [][]chat.Message, maxTokens int) ([]gate.Answer, error) {
+	var all []gate.Answer
+	own := Policy{Model: m}
+	for _, messages := range prompts {
+		a := gate.Answer{Margin: math.Inf(1)}
+		ours, logprobs, err := own.greedy(ctx, messages, maxTokens, &a.Margin)
+		if err != nil {
+			return nil, err
+		}
+		theirs, err := greedily(ctx, server, name, messages, maxTokens)
+		if err != nil {
+			return nil, fmt.Errorf("check file: draw from %s: %w", name, err)
+		}
+		a.Equal = theirs.Text == ours
+		a.Deltas = deltas(m, logprobs, theirs.Logprobs)
+		if math.IsInf(a.Margin, 1) {
+			a.Margin = 0
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// greedy answers with the likeliest tokens; margin becomes the least lead that one of them had.
+func (p Policy) greedy(ctx context.Context, messages []chat.Message, maxTokens int, margin *float64) (text string, tokens []lm.Token, err error) {
+	prompt, err := p.Model.EncodePrompt(messages, "")
+	if err != nil {
+		return "", nil, err
+	}
+	err = p.Model.Generate(ctx, p.Adapter, prompt, []lm.Job{{}}, lm.Settings{MaxTokens: maxTokens, Top: 2}, func(_ int, t lm.Token) bool {
+		tokens = append(tokens, t)
+		if len(t.Top) >= 2 {
+			*margin = math.Min(*margin, t.Top[0].Logprob-t.Top[1].Logprob)
+		}
+		return true
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("draw replies: %w", err)
+	}
+	var ids []int32
+	for _, t := range tokens {
+		if t.Finish != chat.FinishStop {
+			ids = append(ids, t.ID)
+		}
+	}
+	return p.Model.Tokenizer().Decode(ids), tokens, nil
+}
+
+func greedily(ctx context.Context, server Generator, name string, messages []chat.Message, maxTokens int) (*chat.Completion, error) {
+	zero := 0.
+	d := chat.Draw{Model: name, Messages: messages, Prefixes: []string{""}, Seeds: []int64{1}, MaxTokens: maxTokens,
+		Sampling: chat.Sampling{Temperature: &zero, Logprobs: true}}
+	done, err := one(ctx, server, d)
+	if chat.KindOf(err) == chat.Invalid { // no log-probs there
+		d.Sampling.Logprobs = false
+		done, err = one(ctx, server, d)
+	}
+	return done, err
+}
+
+// one draws a single reply.
+func one(ctx context.Context, server Generator, d chat.Draw) (done *chat.Completion, err error) {
+	failed := server.Continue(ctx, d, func(p chat.Piece) {
+		if p.Done != nil {
+			done = p.Done
+		}
+		if p.Err != nil {
+			err = p.Err
+		}
+	})
+	switch {
+	case failed != nil:
+		return nil, failed
+	case err != nil:
+		return nil, err
+	case done == nil:
+		return nil, &chat.Error{Kind: chat.Upstream, Msg: "the draw ended without a reply"}
+	}
+	return done, nil
+}
+
+// deltas compares log-probs token by token up to where the texts part.
+func deltas(m *lm.Model, ours []lm.Token, theirs []chat.TokenLogprob) []float64 {
+	var all []float64
+	for i := range min(len(ours), len(theirs)) {
+		if string(m.Tokenizer().Piece(ours[i].ID)) != theirs[i].Token && m.Tokenizer().Decode([]int32{ours[i].ID}) != theirs[i].Token {
+			break
+		}
+		all = append(all, math.Abs(ours[i].Logprob-theirs[i].Logprob))
+	}
+	return all
+}

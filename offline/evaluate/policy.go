@@ -1,0 +1,92 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+
+	"plumb/chat"
+	"plumb/lm"
+)
+
+// Policy is a model, as it is or with an adapter.
+type Policy struct {
+	Model   *lm.Model
+	Adapter *lm.Adapter // nil for the model as it is
+}
+
+// logprobs returns Σ log-prob of each reply, limit tokens or one reply at a time. Replies that follow each other on one prompt
+// share a pass over it.
+func (p Policy) logprobs(ctx context.Context, all []lm.Tree, limit int) ([]float64, error) {
+	var sums []float64
+	for from := 0; from < len(all); {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		to, size := from, 0
+		for to < len(all) && (to == from || size+tokens(all[to]) <= limit) {
+			size += tokens(all[to])
+			to++
+		}
+		pass, err := p.Model.Forward(p.Adapter, all[from:to], false)
+		if err != nil {
+			return nil, fmt.Errorf("measure log-probs: %w", err)
+		}
+		for _, tree := range pass.Logprobs {
+			for _, branch := range tree {
+				sum := 0.
+				for _, x := range branch {
+					sum += x
+				}
+				sums = append(sums, sum)
+			}
+		}
+		pass.Release()
+		from = to
+	}
+	return sums, nil
+}
+
+func tokens(t lm.Tree) int {
+	n := len(t.Prompt)
+	for _, b := range t.Branches {
+		n += len(b)
+	}
+	return n
+}
+
+// drawn is a reply that a policy drew.
+type drawn struct {
+	text  string
+	ids   []int32 // the ending token included
+	ended bool
+}
+
+// draw draws len(seeds) replies to a prompt.
+func (p Policy) draw(ctx context.Context, messages []chat.Message, seeds []int64, s lm.Settings) (prompt []int32, replies []drawn, err error) {
+	if prompt, err = p.Model.EncodePrompt(messages, ""); err != nil {
+		return nil, nil, err
+	}
+	jobs := make([]lm.Job, len(seeds))
+	for i, seed := range seeds {
+		jobs[i].Seed = seed
+	}
+	replies = make([]drawn, len(seeds))
+	err = p.Model.Generate(ctx, p.Adapter, prompt, jobs, s, func(job int, t lm.Token) bool {
+		r := &replies[job]
+		r.ids = append(r.ids, t.ID)
+		r.ended = t.Finish == chat.FinishStop
+		return true
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("draw replies: %w", err)
+	}
+	for i := range replies {
+		r := &replies[i]
+		said := r.ids
+		if r.ended && len(said) > 0 {
+			said = said[:len(said)-1]
+		}
+		r.text = p.Model.Tokenizer().Decode(said)
+	}
+	return prompt, replies, nil
+}
