@@ -141,7 +141,7 @@ func inHeader(err error, header, value string) error {
 		return err
 	}
 	message := strings.TrimPrefix(e.Msg, e.Param+": ")
-	if strings.HasPrefix(message, "read body") {
+	if strings.Contains(message, "JSON") {
 		message = "got " + quote(value) + ", want a value as in the body's align"
 	}
 	return invalid(header, "%s", message)

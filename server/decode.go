@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"bytes"
 
 	"plumb/chat"
 )
@@ -342,13 +341,17 @@ func (r *reader) token(path string) (json.Token, error) {
 	if err == nil {
 		return token, nil
 	}
+	where := path
+	if where == "" {
+		where = "read body"
+	}
 	e := &chat.Error{Kind: chat.Invalid, Param: path}
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		e.Msg = fmt.Sprintf("read body: malformed JSON at byte %d: %v", syntax.Offset, err)
+		e.Msg = fmt.Sprintf("%s: malformed JSON at byte %d: %v", where, syntax.Offset, err)
 	default: // io.EOF, io.ErrUnexpectedEOF
-		e.Msg = fmt.Sprintf("read body: the JSON text ends too early, at byte %d", len(r.body))
+		e.Msg = fmt.Sprintf("%s: the JSON text ends too early, at byte %d", where, len(r.body))
 	}
 	return nil, e
 }

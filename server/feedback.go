@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -225,7 +226,7 @@ func asSent(err error) error {
 	switch e.Param {
 	case "generation", "candidate", "target":
 		renamed := *e
-		renamed.Param = "id"
+		renamed.Param, renamed.Msg = "id", "id: "+strings.TrimPrefix(e.Msg, e.Param+" ")
 		return &renamed
 	}
 	return err

@@ -111,9 +111,9 @@ func (s *Server) keyOf(header string) (*key, error) {
 	}
 	switch {
 	case header == "":
-		return nil, &chat.Error{Kind: chat.Unauthorized, Param: "Authorization", Msg: "no API key: send Authorization: Bearer KEY"}
+		return nil, &chat.Error{Kind: chat.Unauthorized, Param: "Authorization", Msg: "Authorization: no API key, want Bearer KEY"}
 	case !bearer || found < 0:
-		return nil, &chat.Error{Kind: chat.Unauthorized, Param: "Authorization", Msg: "this API key is not known"}
+		return nil, &chat.Error{Kind: chat.Unauthorized, Param: "Authorization", Msg: "Authorization: this API key is not known"}
 	}
 	return &s.keys[found], nil
 }

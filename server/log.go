@@ -55,15 +55,13 @@ func (s *Server) log(c *gin.Context, t *trace, took time.Duration) {
 	s.options.Logger.LogAttrs(ctx, level, "request", attrs...)
 }
 
-// errorAttrs logs an error without what the caller sent: bad input by its path alone, everything else by its cause.
+// errorAttrs logs an error without what the caller sent: bad input by its kind alone, for even the path of a field can be
+// the caller's own words; everything else by its cause.
 func errorAttrs(err error) []slog.Attr {
 	attrs := []slog.Attr{slog.String("kind", chat.KindOf(err).String())}
 	var e *chat.Error
 	if !errors.As(err, &e) {
 		return append(attrs, slog.String("error", err.Error()))
-	}
-	if e.Param != "" {
-		attrs = append(attrs, slog.String("param", e.Param))
 	}
 	switch e.Kind {
 	case chat.Internal, chat.Unavailable, chat.Upstream, chat.Timeout:
@@ -73,9 +71,12 @@ func errorAttrs(err error) []slog.Attr {
 }
 
 func (t *chatTrace) attrs() []slog.Attr {
-	attrs := []slog.Attr{slog.String("model", t.model), slog.String("mode", t.mode), slog.String("sampler", t.method),
-		slog.Int("drawn", t.drawn), slog.Int("failed", t.failed), slog.Int("tokens", t.tokens), slog.Int("discarded", t.discarded),
-		slog.String("stored", t.stored), slog.Float64("waited_ms", float64(t.waited.Microseconds())/1000)}
+	attrs := []slog.Attr{slog.String("model", t.model), slog.String("mode", t.mode), slog.Float64("waited_ms", float64(t.waited.Microseconds())/1000)}
+	if t.method == "" {
+		return attrs // nothing was drawn
+	}
+	attrs = append(attrs, slog.String("sampler", t.method), slog.Int("drawn", t.drawn), slog.Int("failed", t.failed),
+		slog.Int("tokens", t.tokens), slog.Int("discarded", t.discarded), slog.String("stored", t.stored))
 	if t.reward != nil {
 		attrs = append(attrs, slog.Float64("reward", *t.reward))
 	}

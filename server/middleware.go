@@ -95,7 +95,7 @@ func (s *Server) guard() gin.HandlerFunc {
 			host = c.Request.Host
 		}
 		if len(s.options.Hosts) > 0 && !slices.Contains(s.options.Hosts, strings.Trim(host, "[]")) {
-			s.fail(c, &chat.Error{Kind: chat.Forbidden, Param: "Host", Msg: "this server does not answer to the host name " + quote(host)})
+			s.fail(c, &chat.Error{Kind: chat.Forbidden, Param: "Host", Msg: "Host: this server does not answer to " + quote(host)})
 			return
 		}
 		if origin := c.GetHeader("Origin"); slices.Contains(s.options.Origins, origin) {
@@ -111,7 +111,7 @@ func (s *Server) guard() gin.HandlerFunc {
 			}
 		}
 		if err := cross.Check(c.Request); err != nil {
-			s.fail(c, &chat.Error{Kind: chat.Forbidden, Param: "Origin", Msg: "requests from pages of this origin are not allowed"})
+			s.fail(c, &chat.Error{Kind: chat.Forbidden, Param: "Origin", Msg: "Origin: requests from pages of this origin are not allowed"})
 		}
 	}
 }
