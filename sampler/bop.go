@@ -15,17 +15,13 @@ import (
 // tilt that is optimal for the KL. Khalaf et al. 2025, https://arxiv.org/abs/2506.19248.
 func BestOfPoisson(scores []float64, mu float64) []float64 {
 	checkScores(scores)
-	sizes := poissonSizes(len(scores), mu)
-	p := make([]float64, len(scores))
-	for k, weight := range sizes {
-		if weight == 0 {
-			continue
-		}
-		for i, q := range bestOfSubset(scores, k+1) {
-			p[i] += weight * q
+	byRank := make([]float64, len(scores))
+	for k, weight := range poissonSizes(len(scores), mu) {
+		if weight > 0 {
+			addBestOf(byRank, k+1, weight)
 		}
 	}
-	return p
+	return shareTies(scores, byRank)
 }
 
 // poissonSizes gives the probability of each pool size k+1 = 1 … n: 1 + Poisson(μ), all above n counted as n.
@@ -53,33 +49,38 @@ func poissonSizes(n int, mu float64) []float64 {
 // bestOfSubset gives for each score the probability that it is the best of k ≤ n taken at random without replacement;
 // equal scores share.
 func bestOfSubset(scores []float64, k int) []float64 {
+	byRank := make([]float64, len(scores))
+	addBestOf(byRank, k, 1)
+	return shareTies(scores, byRank)
+}
+
+// addBestOf adds to each rank i = 1 … n, the worst first, weight times the probability C(i−1, k−1)/C(n, k) that it is the
+// best of k. They are had by ratios from the top, so that nothing overflows.
+func addBestOf(byRank []float64, k int, weight float64) {
+	n := len(byRank)
+	w := weight * float64(k) / float64(n)
+	for i := n; i >= k; i-- {
+		byRank[i-1] += w
+		if i > 1 {
+			w *= float64(i-k) / float64(i-1)
+		}
+	}
+}
+
+// shareTies turns probabilities by rank, the worst first, into those by index, equal scores getting equal parts.
+func shareTies(scores, byRank []float64) []float64 {
 	order := ascendingOrder(scores)
-	weights := bestOfWeights(len(scores), k)
 	p := make([]float64, len(scores))
 	eachTie(scores, order, func(from, to int) {
 		sum := 0.
-		for _, w := range weights[from:to] {
-			sum += w
+		for _, q := range byRank[from:to] {
+			sum += q
 		}
 		for _, i := range order[from:to] {
 			p[i] = sum / float64(to-from)
 		}
 	})
 	return p
-}
-
-// bestOfWeights gives for each rank i = 1 … n, the worst first, the probability C(i−1, k−1)/C(n, k) that it is the best of
-// k of them. They are had by ratios from the top, so that nothing overflows.
-func bestOfWeights(n, k int) []float64 {
-	weights := make([]float64, n)
-	w := float64(k) / float64(n)
-	for i := n; i >= k; i-- {
-		weights[i-1] = w
-		if i > 1 {
-			w *= float64(i-k) / float64(i-1)
-		}
-	}
-	return weights
 }
 
 func ascendingOrder(scores []float64) []int {

@@ -78,7 +78,6 @@ func TopMOfPool(scores []float64, n int, m float64) []float64 {
 		panic("sampler: want 1 ≤ n ≤ len(scores)")
 	}
 	k := TopMKept(n, m)
-	order := ascendingOrder(scores)
 	byRank := make([]float64, size)
 	for r := range byRank { // rank r has size−1−r better ones: it is kept if it is taken with fewer than k of them
 		for better := 0; better < k; better++ {
@@ -86,17 +85,7 @@ func TopMOfPool(scores []float64, n int, m float64) []float64 {
 		}
 		byRank[r] /= float64(k)
 	}
-	p := make([]float64, size)
-	eachTie(scores, order, func(from, to int) {
-		sum := 0.
-		for _, q := range byRank[from:to] {
-			sum += q
-		}
-		for _, i := range order[from:to] {
-			p[i] = sum / float64(to-from)
-		}
-	})
-	return p
+	return shareTies(scores, byRank)
 }
 
 // topKDensity is the density in the rank u of a uniform choice among the best k of n: (n/k)·P(Binomial(n−1, 1−u) < k).
@@ -123,8 +112,11 @@ func binomialBelow(n, k int, q float64) float64 {
 		return 0
 	}
 	sum := 0.
+	odds := math.Log(q) - math.Log1p(-q)
+	term := float64(n) * math.Log1p(-q) // log P(j), since P(0) alone may be too small for a float
 	for j := range k {
-		sum += math.Exp(logChoose(n, j) + float64(j)*math.Log(q) + float64(n-j)*math.Log1p(-q))
+		sum += math.Exp(term)
+		term += odds + math.Log(float64(n-j)/float64(j+1))
 	}
 	return min(1, sum)
 }

@@ -38,6 +38,8 @@ func (s *Sampler) plan(r *Request) (plan, error) {
 		if p.asked != Auto && r.Strict {
 			return p, invalid("align.method", "%s needs a reward model, and none is trained yet", p.asked)
 		}
+	case p.asked == Auto && len(r.Sampling.Tools) > 0 && r.N <= 1:
+		p.method = None
 	case p.asked == Auto:
 		p.method = TopMethod
 		p.pressure = min(p.pressure, pressureCap(s.Pairs))

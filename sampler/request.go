@@ -36,7 +36,7 @@ type Request struct {
 	Deadline time.Duration
 	// Seed fixes every draw and the choice. A caller whose client gave none passes a random one.
 	Seed int64
-	// Strict refuses what would be downgraded.
+	// Strict refuses what would be downgraded, instead of answering with the first candidate drawn.
 	Strict bool
 	// Stream, if set, gets the text of the reply as it is drawn, where exactly one candidate is drawn. Otherwise it is
 	// never called, since it is not known before the choice which candidate is the reply. It is called from the
@@ -55,7 +55,8 @@ type Result struct {
 	// DowngradedFrom is the method that was asked for where another ran, "" if it is the one that ran. Auto choosing a
 	// method is no downgrade, but Auto with N > 1 that finds no rewards is.
 	DowngradedFrom string
-	// ScoreErr is why there are no rewards although there is a reward model: its error, or that none was a number.
+	// ScoreErr is why there was no choice by rewards although there is a reward model: its error, that no reward was a
+	// number, or that the first candidate calls a tool.
 	ScoreErr error
 
 	NDrawn   int // finished
@@ -74,7 +75,7 @@ type Result struct {
 
 // Why drawing ended before N candidates.
 const (
-	StoppedDeadline = "deadline"
+	StoppedDeadline = "deadline" // what was finished by then is on the short side
 	StoppedBudget   = "budget"
 	StoppedEqual    = "equal" // every candidate so far has the same text: more would too
 )

@@ -2,7 +2,9 @@ package sampler
 
 import (
 	"context"
+	"errors"
 	"math"
+	"slices"
 
 	"plumb/chat"
 )
@@ -16,8 +18,10 @@ import (
 // What goes wrong, and what then happens:
 //   - Some candidates fail: the others are chosen from. All fail: their error, of the kind that they share.
 //   - The reward model is missing, fails or gives no finite number: the first candidate drawn, and the result says so;
-//     with Strict an explicit method without a reward model is refused. Single rewards that are no number drop their
-//     candidate from the choice.
+//     with Strict an explicit method is refused instead. Single rewards that are no number drop their candidate from the
+//     choice.
+//   - Candidates call tools, which a reward model of texts cannot weigh: Auto draws one reply where tools are offered. With
+//     an explicit method calls are not scored, and a first candidate that calls is the choice.
 //   - The deadline passes: the best of what is finished; with nothing finished an error of kind Timeout.
 //   - The context is cancelled: its error, and no work is left upstream.
 type Sampler struct {
@@ -65,12 +69,19 @@ func (s *Sampler) Sample(ctx context.Context, r Request) (*Result, error) {
 }
 
 // scoreAndChoose scores and chooses by the rule; −1 means that there were no rewards to choose by. Its error is the
-// context's.
+// context's, or that the request is strict.
 func (s *Sampler) scoreAndChoose(ctx context.Context, r *Request, p plan, result *Result) (int, error) {
-	if err := s.score(ctx, r, result); err != nil {
-		if ctx.Err() != nil {
-			return -1, stopped(ctx)
-		}
+	err := errCalls
+	if !callsFirst(result.Candidates) {
+		err = s.score(ctx, r, result)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return -1, stopped(ctx)
+	case err != nil && r.Strict && p.asked != Auto:
+		return -1, &chat.Error{Kind: chat.Unavailable, Param: "align.method",
+			Msg: p.asked + " needs rewards, and there are none for these replies", Cause: err}
+	case err != nil:
 		result.ScoreErr, result.DowngradedFrom = err, p.asked
 		return -1, nil
 	}
@@ -80,6 +91,15 @@ func (s *Sampler) scoreAndChoose(ctx context.Context, r *Request, p plan, result
 	result.Method, result.KLBound = p.method, &bound
 	result.KLEst = estimateKL(r.Sampling, probabilities, result.Candidates[choice])
 	return choice, nil
+}
+
+// errCalls is why the first candidate stands although there is a reward model.
+var errCalls = errors.New("score candidates: the first calls a tool")
+
+// callsFirst says that the first candidate drawn calls tools.
+func callsFirst(candidates []Candidate) bool {
+	first := slices.IndexFunc(candidates, func(c Candidate) bool { return c.Err == nil })
+	return len(candidates[first].ToolCalls) > 0
 }
 
 // estimateKL is known for the best of n drawn from the very distribution that the log-prob speaks of: at temperature 1,

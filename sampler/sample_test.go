@@ -108,12 +108,63 @@ func sames(result *Result) (same []int) {
 	return same
 }
 
-func TestToolCallsAreNotMerged(t *testing.T) {
-	candidates := []Candidate{{}, {}, {}}
-	candidates[1].ToolCalls = []byte(`[{"id":"x"}]`)
+func TestToolCallsAreMergedByWhatTheyCall(t *testing.T) {
+	candidates := make([]Candidate, 6)
+	for i, calls := range []string{
+		``, `[{"id":"a","function":{"name":"f","arguments":"{}"}}]`, ``, `[{"function":{"arguments":"{}","name":"f"},"id":"b"}]`,
+		`[{"id":"a","function":{"name":"g","arguments":"{}"}}]`, `no list`,
+	} {
+		candidates[i].ToolCalls = []byte(calls)
+	}
 	merge(candidates)
-	if candidates[1].SameAs != 1 || candidates[2].SameAs != 0 {
-		t.Errorf("merged: %+v", candidates)
+	if want := []int{0, 1, 0, 1, 4, 5}; !reflect.DeepEqual(sames(&Result{Candidates: candidates}), want) {
+		t.Errorf("same as %v, want %v", sames(&Result{Candidates: candidates}), want)
+	}
+}
+
+// calling is a generator of which some candidates call a tool.
+type calling struct {
+	script
+	calls func(k int) bool
+}
+
+func (c *calling) Continue(ctx context.Context, d chat.Draw, each func(chat.Piece)) error {
+	return c.script.Continue(ctx, d, func(p chat.Piece) {
+		if c.calls(p.Index) {
+			p.Done.Text, p.Done.ToolCalls, p.Done.Finish = "", []byte(`[{"id":"x"}]`), chat.FinishToolCalls
+		}
+		each(p)
+	})
+}
+
+func TestToolCallsAreNotScored(t *testing.T) {
+	tools := chat.Sampling{Tools: []byte(`[{"type":"function"}]`)}
+	scorer := &table{rewards: map[string]chat.Reward{"reply 2": {Reward: 1}}}
+	odd := func(k int) bool { return k%2 == 1 }
+	even := func(k int) bool { return k%2 == 0 }
+
+	r := sample(t, &Sampler{Generator: &calling{script{reply: numbered}, odd}, Scorer: scorer}, Request{Sampling: tools})
+	if r.NDrawn != 1 || r.Method != None || r.DowngradedFrom != "" {
+		t.Errorf("auto: %d drawn, %s from %q", r.NDrawn, r.Method, r.DowngradedFrom)
+	}
+	r = sample(t, &Sampler{Generator: &calling{script{reply: numbered}, odd}, Scorer: scorer}, Request{Sampling: tools, Method: BestOfN, N: 4})
+	if r.NScored != 2 || r.Chosen[0] != 2 || r.Method != BestOfN {
+		t.Errorf("a text first: %d scored, chosen %v", r.NScored, r.Chosen)
+	}
+	r = sample(t, &Sampler{Generator: &calling{script{reply: numbered}, even}, Scorer: scorer}, Request{Sampling: tools, Method: BestOfN, N: 4})
+	if r.Chosen[0] != 0 || r.Method != None || r.DowngradedFrom != BestOfN {
+		t.Errorf("a call first: chosen %v, %s from %q", r.Chosen, r.Method, r.DowngradedFrom)
+	}
+}
+
+func TestStrictWantsRewards(t *testing.T) {
+	s := &Sampler{Generator: &script{reply: numbered}, Scorer: &table{err: errors.New("connection refused")}}
+	_, err := s.Sample(t.Context(), Request{Messages: ask, Method: BestOfN, N: 2, Strict: true})
+	if chat.KindOf(err) != chat.Unavailable || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("got %v", err)
+	}
+	if r := sample(t, s, Request{Strict: true}); r.Method != None || r.DowngradedFrom != Auto {
+		t.Errorf("auto: %s from %q", r.Method, r.DowngradedFrom)
 	}
 }
 

@@ -57,7 +57,7 @@ func (s *Sampler) score(ctx context.Context, r *Request, result *Result) error {
 	var replies []string
 	at := map[int]int{} // index of a candidate to that of its text in replies
 	for i := range result.Candidates {
-		if c := &result.Candidates[i]; c.Err == nil && c.SameAs == i {
+		if c := &result.Candidates[i]; c.Err == nil && c.SameAs == i && len(c.ToolCalls) == 0 {
 			at[i] = len(replies)
 			replies = append(replies, c.Text)
 		}
@@ -74,7 +74,7 @@ func (s *Sampler) score(ctx context.Context, r *Request, result *Result) error {
 	}
 	for i := range result.Candidates {
 		c := &result.Candidates[i]
-		if c.Err != nil {
+		if c.Err != nil || len(c.ToolCalls) > 0 {
 			continue
 		}
 		if reward := rewards[at[c.SameAs]]; usable(reward) {
@@ -103,23 +103,4 @@ func usable(r chat.Reward) bool {
 		}
 	}
 	return true
-}
-
-// merge notes for every drawn candidate the first one with the same text. Tool calls are part of what a reply says.
-func merge(candidates []Candidate) {
-	type reply struct{ text, calls string }
-	first := map[reply]int{}
-	for i := range candidates {
-		c := &candidates[i]
-		c.SameAs = i
-		if c.Err != nil {
-			continue
-		}
-		key := reply{c.Text, string(c.ToolCalls)}
-		if at, seen := first[key]; seen {
-			c.SameAs = at
-		} else {
-			first[key] = i
-		}
-	}
 }
