@@ -39,6 +39,11 @@ func TestEmbeddingFeatures(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	wide := quick
+	wide.Features = Embedding{Embedder: fakeEmbedder{300}, Model: "wide", Size: 300}
+	if m := fit(t, wide, d); score(t, m, "x", "The dragon is near the stone.")[0].OOD > 3 {
+		t.Error("a typical reply is far off in many dimensions")
+	}
 	if e.Spec().Hash() == (Embedding{Model: "other", Size: 4}).Spec().Hash() {
 		t.Error("two embedding models have the same features")
 	}

@@ -21,7 +21,7 @@ import (
 //	idf                      F32 [words]
 //	heads.dense              F64 [heads, dense]
 //	heads.sparse             F32 [words, heads]
-//	ood.precision            F64 [dense, dense]
+//	ood.precision            F64 [dense, dense]    or [dense, 1], its diagonal, of more than 512 columns
 //	length.x, length.y       F64 [knots]           the length trend
 const format = 1
 
@@ -138,7 +138,7 @@ func (m *Model) sections(words, knots int) []section {
 		{name: "heads.dense", shape: []int{m.heads, nd}, f64: &m.dense},
 		{name: "length.x", shape: []int{knots}, f64: &m.trend.x},
 		{name: "length.y", shape: []int{knots}, f64: &m.trend.y},
-		{name: "ood.precision", shape: []int{nd, nd}, f64: &m.outlier.precision},
+		{name: "ood.precision", shape: []int{nd, precisionWidth(nd)}, f64: &m.outlier.precision},
 		{name: "heads.sparse", shape: []int{words, m.heads}, f32: &m.sparse},
 		{name: "idf", shape: []int{words}, f32: &m.space.idf},
 		{name: "vocabulary", shape: []int{words}, u32: &m.space.vocab},

@@ -2,6 +2,7 @@ package rm
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"gonum.org/v1/gonum/diff/fd"
@@ -127,5 +128,34 @@ func TestOptimumHasNoSlope(t *testing.T) {
 	o.value(w, grad)
 	if n := floats.Norm(grad, math.Inf(1)); n > 1e-6 {
 		t.Errorf("largest partial at the optimum %g", n)
+	}
+}
+
+func TestStripesAddUp(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	m := &matrix{nd: 2, ns: 5, start: []int{0}}
+	n := stripes*stripeRows + 3
+	for range n {
+		m.dense = append(m.dense, rng.NormFloat64(), rng.NormFloat64())
+		m.index, m.value = append(m.index, int32(rng.IntN(5))), append(m.value, rng.Float32())
+		m.start = append(m.start, len(m.index))
+	}
+	w, g, rewards := []float64{1, -2, 3, .5, -1, 2, .1}, make([]float64, n), make([]float64, n)
+	for i := range g {
+		g[i] = rng.NormFloat64()
+	}
+	m.mul(rewards, w)
+	grad := []float64{9, 9, 9, 9, 9, 9, 9} // what is there already stays
+	m.addMulT(grad, g)
+	// gᵀ(Xw) = (Xᵀg)ᵀw, and single rows are what they are.
+	floats.AddConst(-9, grad)
+	if a, b := floats.Dot(g, rewards), floats.Dot(grad, w); math.Abs(a-b) > 1e-8*math.Abs(a) {
+		t.Errorf("gᵀ(Xw) = %v, (Xᵀg)ᵀw = %v", a, b)
+	}
+	for _, i := range []int{0, n / 2, n - 1} {
+		want := m.dense[2*i]*w[0] + m.dense[2*i+1]*w[1] + float64(m.value[i])*w[2+m.index[i]]
+		if math.Abs(rewards[i]-want) > 1e-12 {
+			t.Errorf("row %d: %v, want %v", i, rewards[i], want)
+		}
 	}
 }

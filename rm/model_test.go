@@ -113,7 +113,7 @@ func TestRecoversPlantedWeights(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	planted := vectors{}
 	var d Data
-	for i := range 3000 {
+	for i := range 2000 {
 		a, b := fmt.Sprintf("%d a", i), fmt.Sprintf("%d b", i)
 		difference := 0.0
 		for _, text := range []string{a, b} {
@@ -133,7 +133,7 @@ func TestRecoversPlantedWeights(t *testing.T) {
 	}
 	m := fit(t, Trainer{Features: planted, DensePrior: 10, SparsePrior: 1, Canaries: -1}, d)
 	for j, w := range m.Weights() {
-		if math.Abs(w.Weight-truth[j]) > .15 || w.SD <= 0 || w.SD > .2 {
+		if math.Abs(w.Weight-truth[j]) > .2 || w.SD <= 0 || w.SD > .2 {
 			t.Errorf("%s: %.3f ± %.3f, planted %v", w.Name, w.Weight, w.SD, truth[j])
 		}
 	}
@@ -161,20 +161,34 @@ func (v vectors) Extract(_ context.Context, _ []chat.Message, replies []string, 
 }
 
 func TestSameSeedSameBytes(t *testing.T) {
-	d := Data{Pairs: tasted(4, 600, .1, dragons), Thumbs: []Thumbed{{Prompt: ask("t"), Reply: "The dragon.", Target: 1}, {Prompt: ask("u"), Reply: "No.", Target: 0}}}
-	var first []byte
-	for _, cores := range []int{1, 2, 5} {
-		before := runtime.GOMAXPROCS(cores)
-		m := fit(t, Trainer{Seed: 7}, d)
-		runtime.GOMAXPROCS(before)
-		if first == nil {
-			first = m.Bytes()
-		} else if !bytes.Equal(first, m.Bytes()) {
-			t.Errorf("other bytes on %d cores", cores)
-		}
+	few := Data{Pairs: tasted(4, 120, .1, dragons), Thumbs: []Thumbed{{Prompt: ask("t"), Reply: "The dragon.", Target: 1}, {Prompt: ask("u"), Reply: "No.", Target: 0}}}
+	many := Data{Pairs: tasted(4, 3*batch, .1, dragons)} // more than one batch of prompts, so that cores share the work
+	for i := range many.Pairs {
+		many.Pairs[i].Prompt = ask(fmt.Sprint("prompt ", i))
 	}
-	if bytes.Equal(first, fit(t, Trainer{Seed: 8}, d).Bytes()) {
-		t.Error("another seed gives the same bytes")
+	for name, c := range map[string]struct {
+		trainer Trainer
+		data    Data
+	}{
+		"chosen priors": {Trainer{Features: NewLexical(12)}, few},
+		"many prompts":  {Trainer{Features: NewLexical(12), DensePrior: .2, SparsePrior: 1, Heads: 2}, many},
+	} {
+		c.trainer.Seed = 7
+		var first []byte
+		for _, cores := range []int{1, 2} {
+			before := runtime.GOMAXPROCS(cores)
+			m := fit(t, c.trainer, c.data)
+			runtime.GOMAXPROCS(before)
+			if first == nil {
+				first = m.Bytes()
+			} else if !bytes.Equal(first, m.Bytes()) {
+				t.Errorf("%s: other bytes on %d cores", name, cores)
+			}
+		}
+		c.trainer.Seed = 8
+		if bytes.Equal(first, fit(t, c.trainer, c.data).Bytes()) {
+			t.Errorf("%s: another seed gives the same bytes", name)
+		}
 	}
 }
 

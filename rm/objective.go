@@ -206,7 +206,7 @@ func (o *objective) scales() []float64 {
 		case i < o.outside():
 			curve[i] = o.sparseL2
 		default:
-			curve[i] = auxiliaryL2 + float64(len(o.judgements))/4
+			curve[i] = auxiliaryL2
 		}
 	}
 	weights := make([]float64, o.m.rows())
@@ -214,9 +214,14 @@ func (o *objective) scales() []float64 {
 		w := c.weight * o.of(c.group) / 4
 		weights[c.a] += w
 		weights[c.b] += w
+		if o.ties {
+			curve[o.eta()] += w
+		}
 	}
 	for _, j := range o.judgements {
-		weights[j.row] += j.weight * o.of(j.group) / 4
+		w := j.weight * o.of(j.group) / 4
+		weights[j.row] += w
+		curve[o.outside()] += w
 	}
 	for _, c := range o.choices {
 		n := float64(len(c.rows))

@@ -12,9 +12,18 @@ import (
 //   - the Mahalanobis distance of the standardised dense features, and
 //   - the share of the reply's hashed columns that are outside the vocabulary (where there are any).
 type outlier struct {
-	precision []float64 // nd × nd, symmetric
+	precision []float64 // nd × nd, symmetric; or its nd diagonal entries alone, see precisionWidth
 	distance  float64   // typical squared distance
 	unseen    float64   // typical share; 0 where there are no hashed columns
+}
+
+// precisionWidth is how many columns the precision of nd features has: all of them, or, from many features on, one: the
+// diagonal, which needs neither the data nor the space that a full matrix would.
+func precisionWidth(nd int) int {
+	if nd > 512 {
+		return 1
+	}
+	return nd
 }
 
 const (
@@ -59,8 +68,8 @@ func fitOutlier(rows []float64, nd int, unseen float64) (*outlier, error) {
 
 // shrunkPrecision inverts the covariance of the rows that are used, shrunk to the identity by nd/(nd + rows) or 5 %.
 func shrunkPrecision(rows []float64, nd int, use func(i int) bool) ([]float64, error) {
-	if nd == 0 {
-		return nil, nil
+	if precisionWidth(nd) <= 1 {
+		return diagonalPrecision(rows, nd, use), nil
 	}
 	cov := mat.NewSymDense(nd, nil)
 	n := 0
@@ -92,10 +101,33 @@ func shrunkPrecision(rows []float64, nd int, use func(i int) bool) ([]float64, e
 	return precision, nil
 }
 
-// quadratic returns xᵀPx for a symmetric P.
+func diagonalPrecision(rows []float64, nd int, use func(i int) bool) []float64 {
+	precision := make([]float64, nd)
+	n := 0
+	for i := range len(rows) / max(nd, 1) {
+		if use(i) {
+			n++
+			for j, x := range rows[i*nd : (i+1)*nd] {
+				precision[j] += x * x
+			}
+		}
+	}
+	for j, sum := range precision { // one imagined row at distance 1 keeps a constant column finite
+		precision[j] = float64(n+1) / (sum + 1)
+	}
+	return precision
+}
+
+// quadratic returns xᵀPx for a symmetric or diagonal P.
 func quadratic(p, x []float64) float64 {
 	sum := 0.0
 	n := len(x)
+	if precisionWidth(n) == 1 {
+		for i, xi := range x {
+			sum += p[i] * xi * xi
+		}
+		return sum
+	}
 	for i, xi := range x {
 		row := p[i*n : (i+1)*n]
 		dot := row[i] * xi / 2

@@ -3,6 +3,9 @@ package rm
 import (
 	"math"
 	"slices"
+	"sync"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // clip bounds a standardised dense feature, so that one wild value cannot carry a reward.
@@ -131,35 +134,76 @@ func (m *matrix) add(s *space, r Row) (unseen int) {
 	return unseen
 }
 
+// stripes is into how many parts large matrices are cut to be worked on at once. It is fixed, so that sums do not depend
+// on the number of cores.
+const (
+	stripes    = 4
+	stripeRows = 4096 // below stripes of these it is not worth it
+)
+
+// striped calls f for each stripe of rows, at once if there are many rows.
+func (m *matrix) striped(f func(stripe, from, to int)) {
+	n := m.rows()
+	if n < stripes*stripeRows {
+		f(0, 0, n)
+		return
+	}
+	var wg sync.WaitGroup
+	for k := range stripes {
+		wg.Go(func() { f(k, k*n/stripes, (k+1)*n/stripes) })
+	}
+	wg.Wait()
+}
+
 // mul writes the product of each row with w to dst.
 func (m *matrix) mul(dst, w []float64) {
 	wd, ws := w[:m.nd], w[m.nd:m.nd+m.ns]
-	for i := range dst {
-		sum := 0.0
-		for j, x := range m.dense[i*m.nd : (i+1)*m.nd] {
-			sum += x * wd[j]
+	m.striped(func(_, from, to int) {
+		to = min(to, len(dst))
+		for i := from; i < to; i++ {
+			sum := 0.0
+			for j, x := range m.dense[i*m.nd : (i+1)*m.nd] {
+				sum += x * wd[j]
+			}
+			index, value := m.index[m.start[i]:m.start[i+1]], m.value[m.start[i]:m.start[i+1]]
+			for k, p := range index {
+				sum += float64(value[k]) * ws[p]
+			}
+			dst[i] = sum
 		}
-		index, value := m.index[m.start[i]:m.start[i+1]], m.value[m.start[i]:m.start[i+1]]
-		for k, p := range index {
-			sum += float64(value[k]) * ws[p]
-		}
-		dst[i] = sum
-	}
+	})
 }
 
 // addMulT adds Σ g[i]·row i to grad.
 func (m *matrix) addMulT(grad, g []float64) {
-	gd, gs := grad[:m.nd], grad[m.nd:m.nd+m.ns]
-	for i, gi := range g {
+	var parts [stripes][]float64
+	m.striped(func(stripe, from, to int) {
+		sum := grad
+		if stripe > 0 {
+			sum = make([]float64, m.nd+m.ns)
+			parts[stripe] = sum
+		}
+		m.addRows(sum[:m.nd], sum[m.nd:m.nd+m.ns], g, from, to)
+	})
+	for _, p := range parts[1:] {
+		if p != nil {
+			floats.Add(grad[:len(p)], p)
+		}
+	}
+}
+
+func (m *matrix) addRows(dense, sparse, g []float64, from, to int) {
+	for i := from; i < to; i++ {
+		gi := g[i]
 		if gi == 0 {
 			continue
 		}
 		for j, x := range m.dense[i*m.nd : (i+1)*m.nd] {
-			gd[j] += gi * x
+			dense[j] += gi * x
 		}
 		index, value := m.index[m.start[i]:m.start[i+1]], m.value[m.start[i]:m.start[i+1]]
 		for k, p := range index {
-			gs[p] += gi * float64(value[k])
+			sparse[p] += gi * float64(value[k])
 		}
 	}
 }

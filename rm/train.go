@@ -256,21 +256,23 @@ func (f *fitting) override(p prior) prior {
 	return p
 }
 
+// Tolerances of the scaled partials: about the distance to the optimum in standard deviations of the posterior.
 const (
-	looseTolerance = 3e-2 // to choose by
-	tightTolerance = 1e-2
+	looseTolerance = 1e-1 // to choose by, or to start from
+	tightTolerance = 2e-2
 )
 
 // ensemble fits the heads on the groups in use: one fit of all of them, from which each head starts on its own Bayesian
 // bootstrap (Rubin 1981): a weight a prompt, drawn from the exponential distribution of mean 1. Unlike counts drawn with
 // replacement it leaves no head without prompts when there are few.
 func (f *fitting) ensemble(p prior, use func(int32) bool) ([][]float64, error) {
-	all, err := f.objective(p, use, nil).minimise(nil, tightTolerance, 300)
-	if err != nil {
-		return nil, err
-	}
+	tolerance := looseTolerance
 	if f.Heads == 1 {
-		return [][]float64{all}, nil
+		tolerance = tightTolerance
+	}
+	all, err := f.objective(p, use, nil).minimise(nil, tolerance, 300)
+	if err != nil || f.Heads == 1 {
+		return [][]float64{all}, err
 	}
 	heads, anchors := make([][]float64, f.Heads), f.anchors(p)
 	err = f.parallel(f.Heads, func(k int) (err error) {
