@@ -78,11 +78,11 @@ func TestRepliesDoNotDependOnTheirNeighbours(t *testing.T) {
 	prompt := []int32{1, 403, 407}
 	jobs := []Job{{Seed: 1}, {Seed: 2}, {Seed: 3, Prefix: []int32{260}}, {Seed: 4}, {Seed: 5}, {Seed: 6}, {Seed: 7}, {Seed: 8}}
 	s := Settings{Temperature: 1, TopP: .95, TopK: 100, MinP: .01, Frequency: .1, MaxTokens: 40}
-	together, _ := generate(t, m, nil, prompt, jobs, s)
+	together, logprobs := generate(t, m, nil, prompt, jobs, s)
 	different := map[string]bool{}
 	for i, job := range jobs {
-		alone, _ := generate(t, m, nil, prompt, []Job{job}, s)
-		if !slices.Equal(alone[0], together[i]) {
+		alone, aloneLogprobs := generate(t, m, nil, prompt, []Job{job}, s)
+		if !slices.Equal(alone[0], together[i]) || !slices.Equal(aloneLogprobs[0], logprobs[i]) {
 			t.Errorf("job %d: alone %v, together %v", i, alone[0], together[i])
 		}
 		different[m.Tokenizer().Decode(alone[0])] = true
@@ -92,29 +92,51 @@ func TestRepliesDoNotDependOnTheirNeighbours(t *testing.T) {
 	}
 }
 
+// The bits of what is read do not depend on what was cached: neither keys and values nor the hidden state.
 func TestReadGoesOnFromAnEarlierPrompt(t *testing.T) {
-	m := open(t, "tiny-llama.gguf")
 	ctx := context.Background()
-	tokens := make([]int32, 2*readChunk+30)
-	for i := range tokens {
-		tokens[i] = int32(i*37%500 + 3)
-	}
-	whole, err := m.read(ctx, nil, tokens, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, earlier := range [][]int32{tokens[:1], tokens[:200], tokens[:len(tokens)-1], tokens, append(slices.Clone(tokens), 4, 5), {9, 9, 9}} {
-		from, err := m.read(ctx, nil, earlier, nil)
+	for _, name := range []string{"tiny-llama.gguf", "tiny-qwen2.gguf"} {
+		m := open(t, name)
+		tokens := make([]int32, 2*readChunk+30)
+		for i := range tokens {
+			tokens[i] = int32(i*37%500 + 3)
+		}
+		whole, err := m.read(ctx, nil, tokens, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := m.read(ctx, nil, tokens, from)
-		if err != nil {
-			t.Fatal(err)
+		for _, earlier := range [][]int32{tokens[:1], tokens[:63], tokens[:64], tokens[:200], tokens[:len(tokens)-1], tokens, append(slices.Clone(tokens), 4, 5), {9, 9, 9}} {
+			from, err := m.read(ctx, nil, earlier, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := m.read(ctx, nil, tokens, from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(c.hidden, whole.hidden) || !slices.Equal(c.k[2], whole.k[2]) || !slices.Equal(c.v[2], whole.v[2]) {
+				t.Errorf("%s: after %d tokens the rest reads differently", name, len(earlier))
+			}
 		}
-		for i := range c.hidden {
-			if math.Abs(float64(c.hidden[i]-whole.hidden[i])) > 1e-4 {
-				t.Fatalf("after %d tokens: hidden %d is %v, want %v", len(earlier), i, c.hidden[i], whole.hidden[i])
+	}
+}
+
+// A token drawn after a prompt has the same bits wherever the prompt ends and the reply's own prefix begins, and whatever
+// is drawn beside it.
+func TestSplitBetweenPromptAndPrefixDoesNotMatter(t *testing.T) {
+	m := open(t, "tiny-llama.gguf")
+	text := make([]int32, 150)
+	for i := range text {
+		text[i] = int32(i*41%500 + 3)
+	}
+	s := Settings{Temperature: 1, MaxTokens: 6}
+	want, logprobs := generate(t, m, nil, text, []Job{{Seed: 4}}, s)
+	for _, at := range []int{1, 63, 64, 65, 100, 128, 149} {
+		jobs := []Job{{Seed: 1}, {Prefix: text[at:], Seed: 4}, {Prefix: []int32{7}, Seed: 2}, {Prefix: text[at:], Seed: 4}}
+		got, gotLogprobs := generate(t, m, nil, text[:at], jobs, s)
+		for _, i := range []int{1, 3} {
+			if !slices.Equal(got[i], want[0]) || !slices.Equal(gotLogprobs[i], logprobs[0]) {
+				t.Errorf("split at %d: job %d drew %v with %v, want %v with %v", at, i, got[i], gotLogprobs[i], want[0], logprobs[0])
 			}
 		}
 	}

@@ -30,7 +30,8 @@ func (m *Model) EncodeText(text string) []int32 {
 	return ids
 }
 
-// EncodePrompt returns the tokens of a conversation whose reply begins with prefix.
+// EncodePrompt returns the tokens of a conversation whose reply begins with prefix. The text is tokenised as one, so that
+// the prefix has the tokens it had when the model wrote it.
 func (m *Model) EncodePrompt(messages []chat.Message, prefix string) ([]int32, error) {
 	text, err := m.Render(messages)
 	if err != nil {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"plumb/chat"
 )
 
 // Engine draws replies from models on this machine, several requests at once. It has the method set of a sampler's
 // generator. Safe for concurrent use.
+//
+// The same draw gives the same text, whatever else is drawn meanwhile and whatever the engine has in its cache.
 type Engine struct {
 	models  *models
 	prompts promptCache
@@ -20,11 +23,14 @@ type Engine struct {
 
 // Options bound what an Engine takes. The zero value of each field means its default.
 type Options struct {
-	Draws       int // requests that are drawn at once; 4
-	Queue       int // requests that may wait for their turn; 256
-	OpenModels  int // models held in memory; 3
+	Draws       int // draws that run at once; 4. The others wait in the order in which they came
+	Queue       int // draws that may wait; 256
+	OpenModels  int // models held in memory while unused; 3
 	PromptBytes int // memory for prompts already read, so that the next turn of a chat is cheap; 256 MiB
 }
+
+// maxReplies is how many continuations one draw may ask for.
+const maxReplies = 64
 
 // NewEngine returns an engine over the models that open opens by name. list names those there are; open fails with kind
 // NotFound for any other.
@@ -38,48 +44,68 @@ func NewEngine(open func(ctx context.Context, name string) (*Model, error), list
 	set(&o.Queue, 256)
 	set(&o.OpenModels, 3)
 	set(&o.PromptBytes, 256<<20)
-	return &Engine{models: newModels(open, list, o.OpenModels), prompts: promptCache{limit: o.PromptBytes},
-		slots: make(chan struct{}, o.Draws), queue: int32(o.Queue)}
+	e := &Engine{prompts: promptCache{limit: o.PromptBytes}, slots: make(chan struct{}, o.Draws), queue: int32(min(o.Queue, 1<<30))}
+	e.models = newModels(open, list, o.OpenModels, e.prompts.drop)
+	return e
 }
 
 // Models lists the models there are.
 func (e *Engine) Models(ctx context.Context) ([]chat.Model, error) { return e.models.list(ctx) }
 
-// Abilities says what can be asked of a model.
+// Abilities says what can be asked of a model, which is opened for that if it is not. The distribution over tokens is not
+// given away: Logits is false.
 func (e *Engine) Abilities(ctx context.Context, name string) (chat.Abilities, error) {
 	m, done, err := e.models.get(ctx, name)
 	if err != nil {
 		return chat.Abilities{}, err
 	}
 	defer done()
-	return chat.Abilities{Prefix: true, Logits: true, Logprobs: true, Penalties: true, Seed: true, Slots: 64, Context: m.config.Context}, nil
+	return chat.Abilities{Prefix: true, Logprobs: true, Penalties: true, Seed: true, Slots: maxReplies, Context: m.config.Context}, nil
 }
 
-// Continue draws one continuation of each prefix: see chat.Draw and chat.Piece.
+// Continue draws one continuation of each prefix: see chat.Draw and chat.Piece. A prefix that leaves no room in the context
+// fails alone; a prompt that does fails the draw. While Draws others run it waits, and fails with kind RateLimited if
+// there are too many that do.
 func (e *Engine) Continue(ctx context.Context, d chat.Draw, each func(chat.Piece)) error {
 	settings, err := settingsOf(d)
 	if err != nil {
 		return err
 	}
+	if err := e.enter(ctx); err != nil {
+		return err
+	}
+	defer func() { <-e.slots }()
 	m, done, err := e.models.get(ctx, d.Model)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := e.enter(ctx); err != nil {
-		return err
-	}
-	defer func() { <-e.slots }()
 	prompt, jobs, err := m.jobs(d)
 	if err != nil {
 		return err
+	}
+	if n := len(prompt); n >= m.config.Context {
+		return m.noRoom(n)
+	}
+	var fit []Job
+	var writers []*writer
+	for i, job := range jobs {
+		if err := m.checkRoom(prompt, jobs[i:i+1]); err != nil {
+			each(chat.Piece{Index: i, Err: err})
+			continue
+		}
+		fit = append(fit, job)
+		writers = append(writers, m.newWriter(i, d, len(prompt)+len(job.Prefix), each))
+	}
+	if len(fit) == 0 {
+		return nil
 	}
 	read, err := m.read(ctx, nil, prompt, e.prompts.find(m, prompt))
 	if err != nil {
 		return err
 	}
 	e.prompts.add(m, read)
-	return m.draw(ctx, d, settings, read, jobs, each)
+	return m.generate(ctx, nil, read, fit, settings, func(i int, t Token) bool { return writers[i].add(t) })
 }
 
 // enter waits for a slot.
@@ -91,7 +117,7 @@ func (e *Engine) enter(ctx context.Context) error {
 	}
 	if e.waiting.Add(1) > e.queue {
 		e.waiting.Add(-1)
-		return &chat.Error{Kind: chat.RateLimited, Msg: fmt.Sprintf("draw: %d requests wait already", e.queue)}
+		return &chat.Error{Kind: chat.RateLimited, Msg: fmt.Sprintf("draw: %d requests wait already", e.queue), RetryAfter: time.Second}
 	}
 	defer e.waiting.Add(-1)
 	select {
@@ -108,15 +134,22 @@ func settingsOf(d chat.Draw) (Settings, error) {
 		return Settings{}, &chat.Error{Kind: chat.Invalid, Param: param, Msg: "draw: " + param + ": " + why}
 	}
 	p := d.Sampling
-	switch {
+	switch n := len(d.Prefixes); {
 	case len(p.Tools) > 0:
 		return refuse("tools", "the built-in engine calls no tools")
+	case len(p.ToolChoice) > 0:
+		return refuse("tool_choice", "the built-in engine calls no tools")
 	case len(p.ResponseFormat) > 0:
 		return refuse("response_format", "the built-in engine gives text only")
-	case len(d.Prefixes) == 0 || len(d.Seeds) != len(d.Prefixes):
-		return refuse("n", fmt.Sprintf("%d prefixes with %d seeds", len(d.Prefixes), len(d.Seeds)))
-	case d.MaxTokens < 0:
-		return refuse("max_tokens", "must not be negative")
+	case n == 0 || n > maxReplies:
+		return refuse("n", fmt.Sprintf("%d continuations; allowed are 1 to %d", n, maxReplies))
+	case len(d.Seeds) != n:
+		return refuse("seed", fmt.Sprintf("%d seeds for %d continuations", len(d.Seeds), n))
+	}
+	for i, stop := range p.Stop {
+		if stop == "" {
+			return refuse(fmt.Sprintf("stop[%d]", i), "is empty")
+		}
 	}
 	s := Settings{Temperature: 1, MaxTokens: d.MaxTokens}
 	set := func(field *float64, value *float64) {
@@ -135,20 +168,23 @@ func settingsOf(d chat.Draw) (Settings, error) {
 	if p.Logprobs {
 		s.Top = p.TopLogprobs
 	}
-	return s, nil
+	return s, s.Check()
 }
 
-// jobs returns the tokens that all replies of d share, and what comes after them for each.
+// jobs returns the tokens that all replies of d share, and what comes after them for each. Prompt and prefix are tokenised
+// as one text.
 func (m *Model) jobs(d chat.Draw) (prompt []int32, jobs []Job, err error) {
-	whole := make([][]int32, len(d.Prefixes))
-	for i, prefix := range d.Prefixes {
-		if i > 0 && prefix == d.Prefixes[i-1] {
-			whole[i] = whole[i-1]
-			continue
+	text, err := m.Render(d.Messages)
+	if err != nil {
+		return nil, nil, err
+	}
+	known := map[string][]int32{}
+	var whole [][]int32
+	for _, prefix := range d.Prefixes {
+		if known[prefix] == nil {
+			known[prefix] = m.tokenizer.Encode(text+prefix, true)
 		}
-		if whole[i], err = m.EncodePrompt(d.Messages, prefix); err != nil {
-			return nil, nil, err
-		}
+		whole = append(whole, known[prefix])
 	}
 	shared := len(whole[0])
 	for _, w := range whole {
@@ -161,88 +197,4 @@ func (m *Model) jobs(d chat.Draw) (prompt []int32, jobs []Job, err error) {
 		jobs = append(jobs, Job{Prefix: w[shared:], Seed: d.Seeds[i]})
 	}
 	return whole[0][:shared], jobs, nil
-}
-
-// draw generates and delivers the pieces.
-func (m *Model) draw(ctx context.Context, d chat.Draw, s Settings, prompt *cache, jobs []Job, each func(chat.Piece)) error {
-	writers := make([]*writer, len(jobs))
-	for i, job := range jobs {
-		writers[i] = &writer{
-			m: m, index: i, stream: d.Stream, each: each, wantLogprobs: d.Sampling.Logprobs,
-			stop: stopper{stops: d.Sampling.Stop}, decode: m.tokenizer.Stream(),
-			done: chat.Completion{PromptTokens: len(prompt.tokens) + len(job.Prefix)},
-		}
-	}
-	return m.generate(ctx, nil, prompt, jobs, s, func(i int, t Token) bool { return writers[i].add(t) })
-}
-
-// writer turns the tokens of one reply into pieces.
-type writer struct {
-	m            *Model
-	index        int
-	stream       bool
-	wantLogprobs bool
-	each         func(chat.Piece)
-	decode       interface {
-		Push(int32) string
-		Flush() string
-	}
-	stop    stopper
-	logprob float64
-	pending []chat.TokenLogprob // of text not yet streamed
-	done    chat.Completion
-}
-
-// add takes the next token and says whether the reply goes on.
-func (w *writer) add(t Token) bool {
-	w.done.CompletionTokens++
-	w.logprob += t.Logprob
-	text, ends := "", t.Finish
-	if ends != chat.FinishStop {
-		text = w.decode.Push(t.ID)
-		if w.wantLogprobs {
-			w.pending = append(w.pending, w.m.logprobOf(t))
-		}
-	}
-	if ends != "" {
-		text += w.decode.Flush()
-	}
-	pass, found := w.stop.push(text)
-	if found {
-		ends = chat.FinishStop
-	} else if ends != "" {
-		pass += w.stop.flush()
-	}
-	w.done.Text += pass
-	if w.stream && pass != "" {
-		w.each(chat.Piece{Index: w.index, Text: pass, Logprobs: w.pending})
-	}
-	if pass != "" || ends != "" {
-		w.done.Logprobs = append(w.done.Logprobs, w.pending...)
-		w.pending = nil
-	}
-	if ends == "" {
-		return true
-	}
-	w.done.Finish, w.done.Logprob = ends, &w.logprob
-	w.each(chat.Piece{Index: w.index, Done: &w.done})
-	return false
-}
-
-// logprobOf is a token as the API reports it.
-func (m *Model) logprobOf(t Token) chat.TokenLogprob {
-	l := m.reported(t.ID, t.Logprob)
-	for _, a := range t.Top {
-		l.Top = append(l.Top, m.reported(a.ID, a.Logprob))
-	}
-	return l
-}
-
-func (m *Model) reported(id int32, logprob float64) chat.TokenLogprob {
-	piece := m.tokenizer.Piece(id)
-	bytes := make([]int, len(piece))
-	for i, b := range piece {
-		bytes[i] = int(b)
-	}
-	return chat.TokenLogprob{Token: string(piece), Logprob: logprob, Bytes: bytes}
 }

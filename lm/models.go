@@ -10,9 +10,10 @@ import (
 // models keeps the models that are open, by name, and closes the one unused for longest when there are too many. A model
 // in use is never closed.
 type models struct {
-	open func(ctx context.Context, name string) (*Model, error)
-	list func(ctx context.Context) ([]chat.Model, error)
-	max  int
+	open   func(ctx context.Context, name string) (*Model, error)
+	list   func(ctx context.Context) ([]chat.Model, error)
+	max    int
+	closed func(*Model) // told of a model that is to be closed
 
 	mu    sync.Mutex
 	held  map[string]*heldModel
@@ -20,47 +21,64 @@ type models struct {
 }
 
 type heldModel struct {
-	once  sync.Once
+	ready chan struct{} // closed when model or err is set
 	model *Model
 	err   error
 	users int
 	used  int64 // clock of the last use
 }
 
-func newModels(open func(context.Context, string) (*Model, error), list func(context.Context) ([]chat.Model, error), limit int) *models {
-	return &models{open: open, list: list, max: limit, held: map[string]*heldModel{}}
+func newModels(open func(context.Context, string) (*Model, error), list func(context.Context) ([]chat.Model, error), limit int, closed func(*Model)) *models {
+	return &models{open: open, list: list, max: limit, closed: closed, held: map[string]*heldModel{}}
 }
 
 // get returns a model; done must be called when it is no longer used. Requests for one model that is not open yet wait for
-// one opening of it.
+// one opening of it, as long as their contexts allow.
 func (s *models) get(ctx context.Context, name string) (m *Model, done func(), err error) {
 	s.mu.Lock()
 	h := s.held[name]
 	if h == nil {
-		h = &heldModel{}
+		h = &heldModel{ready: make(chan struct{})}
 		s.held[name] = h
+		go s.load(context.WithoutCancel(ctx), name, h)
 	}
 	h.users++
 	s.clock++
 	h.used = s.clock
 	s.mu.Unlock()
-	h.once.Do(func() { h.model, h.err = s.open(context.WithoutCancel(ctx), name) })
-	if h.err != nil {
-		s.mu.Lock()
-		if s.held[name] == h {
-			delete(s.held, name) // the next request tries again
-		}
-		s.mu.Unlock()
-		return nil, nil, h.err
-	}
-	s.closeUnused()
-	return h.model, func() {
+	done = func() {
 		s.mu.Lock()
 		h.users--
 		s.mu.Unlock()
-	}, nil
+		s.closeUnused()
+	}
+	select {
+	case <-h.ready:
+	case <-ctx.Done():
+		done()
+		return nil, nil, ctx.Err()
+	}
+	if h.err != nil {
+		done()
+		return nil, nil, h.err
+	}
+	return h.model, done, nil
 }
 
+// load opens a model; after a failure the next request tries again.
+func (s *models) load(ctx context.Context, name string, h *heldModel) {
+	model, err := s.open(ctx, name)
+	s.mu.Lock()
+	h.model, h.err = model, err
+	if err != nil {
+		delete(s.held, name)
+	}
+	s.mu.Unlock()
+	close(h.ready)
+	s.closeUnused()
+}
+
+// closeUnused closes models until no more than max are held, or all that are left are in use.
 func (s *models) closeUnused() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,6 +92,7 @@ func (s *models) closeUnused() {
 		if oldest == "" {
 			return
 		}
+		s.closed(s.held[oldest].model)
 		s.held[oldest].model.Close()
 		delete(s.held, oldest)
 	}

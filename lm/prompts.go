@@ -8,7 +8,7 @@ import (
 // promptCache keeps prompts that were read, the most recently used first, within a bound of memory. A chat's next turn
 // begins with what is already read, and so do all chats with one system message.
 type promptCache struct {
-	limit int
+	limit int // bytes
 	mu    sync.Mutex
 	kept  []keptPrompt
 	bytes int
@@ -25,7 +25,10 @@ func (p *promptCache) find(m *Model, tokens []int32) *cache {
 	defer p.mu.Unlock()
 	best, longest := -1, 0
 	for i, k := range p.kept {
-		if n := common(k.cache.tokens, tokens); k.model == m && n > longest {
+		if k.model != m {
+			continue
+		}
+		if n := common(k.cache.tokens, tokens); n > longest {
 			best, longest = i, n
 		}
 	}
@@ -37,22 +40,37 @@ func (p *promptCache) find(m *Model, tokens []int32) *cache {
 	return found.cache
 }
 
-// add keeps a prompt, in place of those it goes on from.
+// add keeps a prompt, in place of those it goes on from. One that alone is above the limit is not kept.
 func (p *promptCache) add(m *Model, c *cache) {
+	if c.bytes() > p.limit {
+		return
+	}
+	p.remove(func(k keptPrompt) bool {
+		return k.model == m && common(k.cache.tokens, c.tokens) == len(k.cache.tokens)
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.kept = slices.Insert(p.kept, 0, keptPrompt{m, c})
+	p.bytes += c.bytes()
+	for p.bytes > p.limit {
+		last := len(p.kept) - 1
+		p.bytes -= p.kept[last].cache.bytes()
+		p.kept[last] = keptPrompt{}
+		p.kept = p.kept[:last]
+	}
+}
+
+// drop forgets the prompts of a model.
+func (p *promptCache) drop(m *Model) { p.remove(func(k keptPrompt) bool { return k.model == m }) }
+
+func (p *promptCache) remove(which func(keptPrompt) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.kept = slices.DeleteFunc(p.kept, func(k keptPrompt) bool {
-		covered := k.model == m && common(k.cache.tokens, c.tokens) == len(k.cache.tokens)
-		if covered {
-			p.bytes -= k.cache.bytes()
+		if !which(k) {
+			return false
 		}
-		return covered
+		p.bytes -= k.cache.bytes()
+		return true
 	})
-	p.kept = slices.Insert(p.kept, 0, keptPrompt{m, c})
-	p.bytes += c.bytes()
-	for p.bytes > p.limit && len(p.kept) > 0 {
-		last := p.kept[len(p.kept)-1]
-		p.bytes -= last.cache.bytes()
-		p.kept = p.kept[:len(p.kept)-1]
-	}
 }

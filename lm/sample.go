@@ -1,39 +1,26 @@
 package lm
 
 import (
-	"container/heap"
-	"errors"
 	"math"
 	"math/rand/v2"
 
+	"plumb/chat"
 	"plumb/lm/kernel"
 )
 
-// Settings say how tokens are drawn. The zero value draws greedily without a bound; see [Default].
-type Settings struct {
-	Temperature float64 // 0 is greedy
-	TopK        int     // keep the k most likely tokens; 0 keeps all
-	TopP        float64 // keep the fewest most likely tokens whose probabilities add up to this; 0 or 1 keeps all
-	MinP        float64 // keep tokens at least MinP times as likely as the most likely one
-	Presence    float64 // taken off the logit of each token drawn before
-	Frequency   float64 // the same, times how often
-	MaxTokens   int     // new tokens; 0 means up to the end of the context
-	Top         int     // alternatives reported with each token
-}
-
-// errNaN is what a broken model ends in.
-var errNaN = errors.New("draw token: the model's logits are not numbers")
-
-// chooser draws the tokens of one reply. Filters apply in the order of llama.cpp: penalties, top-k, top-p, min-p,
-// temperature; top-p and min-p see the distribution at temperature 1.
+// chooser draws the tokens of one reply. Filters apply in the order of llama.cpp: penalties, top-k, top-p, min-p, and last
+// the temperature; top-p and min-p see the distribution at temperature 1, top-p that of the k tokens that top-k kept.
 type chooser struct {
 	Settings
 	random *rand.Rand
 	counts map[int32]int // of tokens drawn, where penalties need them
 	work   []float32
-	order  byLogit
+	ranked ranking
 	kept   []float64
 }
+
+// greedyBelow is a temperature below which x/T overflows float32; the most likely token has all the probability there.
+const greedyBelow = 1e-30
 
 func newChooser(s Settings, seed int64, vocab int) *chooser {
 	c := &chooser{Settings: s, random: rand.New(rand.NewPCG(uint64(seed), 0x6472_6177)), work: make([]float32, vocab)}
@@ -43,11 +30,12 @@ func newChooser(s Settings, seed int64, vocab int) *chooser {
 	return c
 }
 
-// draw returns the next token and its log-prob under the unchanged distribution.
+// draw returns the next token and its log-prob under the unchanged distribution. It fails if the logits are not numbers,
+// which is what a broken model ends in.
 func (c *chooser) draw(logits []float32) (int32, float64, error) {
 	lse := kernel.LogSumExp(logits)
 	if math.IsNaN(lse) || math.IsInf(lse, 0) {
-		return 0, 0, errNaN
+		return 0, 0, &chat.Error{Kind: chat.Internal, Msg: "draw token: the model's logits are not numbers"}
 	}
 	work := c.work
 	copy(work, logits)
@@ -56,9 +44,9 @@ func (c *chooser) draw(logits []float32) (int32, float64, error) {
 	}
 	var token int32
 	switch {
-	case c.Temperature == 0:
+	case c.Temperature < greedyBelow:
 		token = argmax(work)
-	case c.TopK > 0 && c.TopK < len(work) || c.TopP > 0 && c.TopP < 1 || c.MinP > 0:
+	case c.filtered(len(work)):
 		token = c.drawFiltered(work)
 	default:
 		token = c.drawPlain(work)
@@ -87,8 +75,11 @@ func (c *chooser) drawPlain(x []float32) int32 {
 		x[i] = (x[i] - shift) * inverse
 	}
 	kernel.Softmax(x)
-	left := c.random.Float64() * total(x)
-	last := 0
+	total := 0.
+	for _, p := range x {
+		total += float64(p)
+	}
+	left, last := c.random.Float64()*total, 0
 	for i, p := range x {
 		if p > 0 {
 			last = i
@@ -100,36 +91,31 @@ func (c *chooser) drawPlain(x []float32) int32 {
 	return int32(last)
 }
 
-func total(x []float32) (sum float64) {
-	for _, v := range x {
-		sum += float64(v)
-	}
-	return sum
-}
-
 // drawFiltered takes tokens from the most likely down as long as every filter keeps them, and draws one of those.
 func (c *chooser) drawFiltered(x []float32) int32 {
-	lse := kernel.LogSumExp(x)
-	c.order.logits, c.order.ids = x, c.order.ids[:0]
-	for i := range x {
-		c.order.ids = append(c.order.ids, int32(i))
+	order := &c.ranked
+	order.rank(x)
+	first := x[order.at(0)]
+	limit, total := len(x), 0. // total is Σ exp(x − first) over what top-p sees
+	if c.TopK > 0 && c.TopK < limit {
+		limit = c.TopK
+		for i := range limit {
+			total += math.Exp(float64(x[order.at(i)] - first))
+		}
+	} else {
+		total = math.Exp(kernel.LogSumExp(x) - float64(first))
 	}
-	heap.Init(&c.order)
-	first := x[c.order.ids[0]]
-	kept := c.kept[:0]
-	n, mass, sum := c.order.Len(), 0., 0.
-	for c.order.Len() > 0 {
-		logit := x[c.order.ids[0]]
-		if math.IsInf(float64(logit), -1) || c.TopK > 0 && len(kept) >= c.TopK ||
-			c.TopP > 0 && c.TopP < 1 && len(kept) > 0 && mass >= c.TopP ||
-			c.MinP > 0 && math.Exp(float64(logit-first)) < c.MinP {
+	kept, mass, sum := c.kept[:0], 0., 0.
+	for i := range limit {
+		below := float64(x[order.at(i)] - first)
+		p := math.Exp(below)
+		if i > 0 && (p == 0 || c.TopP > 0 && c.TopP < 1 && mass >= c.TopP*total || p < c.MinP) {
 			break
 		}
-		w := math.Exp(float64(logit-first) / c.Temperature)
-		kept = append(kept, w)
+		mass += p
+		w := math.Exp(below / c.Temperature)
 		sum += w
-		mass += math.Exp(float64(logit) - lse)
-		heap.Pop(&c.order)
+		kept = append(kept, w)
 	}
 	c.kept = kept
 	left, pick := c.random.Float64()*sum, len(kept)-1
@@ -139,24 +125,8 @@ func (c *chooser) drawFiltered(x []float32) int32 {
 			break
 		}
 	}
-	// Popped ids lie behind the heap, the first at the very end.
-	return c.order.ids[:n][n-1-pick]
+	return order.at(pick)
 }
-
-// byLogit is a heap of token ids, the largest logit on top, of equal ones the smallest id.
-type byLogit struct {
-	logits []float32
-	ids    []int32
-}
-
-func (h *byLogit) Len() int { return len(h.ids) }
-func (h *byLogit) Less(i, j int) bool {
-	a, b := h.logits[h.ids[i]], h.logits[h.ids[j]]
-	return a > b || a == b && h.ids[i] < h.ids[j]
-}
-func (h *byLogit) Swap(i, j int) { h.ids[i], h.ids[j] = h.ids[j], h.ids[i] }
-func (h *byLogit) Push(any)      { panic("lm: push to the heap of logits") }
-func (h *byLogit) Pop() any      { h.ids = h.ids[:len(h.ids)-1]; return nil }
 
 // Alternative is a token that could have been drawn.
 type Alternative struct {
@@ -164,18 +134,14 @@ type Alternative struct {
 	Logprob float64
 }
 
-// top returns the n most likely tokens.
-func top(logits []float32, n int) []Alternative {
+// top returns the most likely tokens, Settings.Top of them.
+func (c *chooser) top(logits []float32) []Alternative {
 	lse := kernel.LogSumExp(logits)
-	h := byLogit{logits: logits, ids: make([]int32, len(logits))}
-	for i := range h.ids {
-		h.ids[i] = int32(i)
-	}
-	heap.Init(&h)
-	list := make([]Alternative, 0, n)
-	for len(list) < n && h.Len() > 0 {
-		list = append(list, Alternative{h.ids[0], float64(logits[h.ids[0]]) - lse})
-		heap.Pop(&h)
+	c.ranked.rank(logits)
+	list := make([]Alternative, min(c.Top, len(logits)))
+	for i := range list {
+		id := c.ranked.at(i)
+		list[i] = Alternative{id, float64(logits[id]) - lse}
 	}
 	return list
 }
