@@ -101,6 +101,9 @@ func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 // Seeds outside [0, 2³¹−1) are folded into it, because the server keeps 32 bits only and takes −1 for "random".
 // Messages that end with the assistant's are continued too, where the model's template leaves them open.
 func (c *Client) Continue(ctx context.Context, d chat.Draw, each func(chat.Piece)) error {
+	if len(d.Prefixes) == 0 && len(d.Seeds) == 0 {
+		return ctx.Err()
+	}
 	request, err := c.request(ctx, d)
 	if err != nil {
 		return err

@@ -49,6 +49,9 @@ func readReply(body io.Reader, logprobs bool, say func(string, []chat.TokenLogpr
 		}
 		var l line
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			if broken := lines.Err(); broken != nil { // the line is what came before the break
+				return done, broken
+			}
 			return done, fmt.Errorf("read reply: %w", err)
 		}
 		if l.Error != "" {

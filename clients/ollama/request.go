@@ -181,8 +181,6 @@ func check(d chat.Draw) error {
 		return invalid("model", "it is empty")
 	case len(d.Messages) == 0:
 		return invalid("messages", "there are none")
-	case len(d.Prefixes) == 0:
-		return invalid("prefixes", "there are none")
 	case len(d.Seeds) != len(d.Prefixes):
 		return invalid("seeds", fmt.Sprintf("there are %d for %d prefixes", len(d.Seeds), len(d.Prefixes)))
 	case d.MaxTokens < 0:
