@@ -44,3 +44,31 @@ func hashMessages(messages []chat.Message, form func(string) string) string {
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
+
+// Prompt is a prompt with its key.
+type Prompt struct {
+	Key      string
+	Messages []chat.Message
+}
+
+// Prompts returns the different prompts of all rows.
+func (s Set) Prompts() []Prompt {
+	var all []Prompt
+	seen := map[string]bool{}
+	add := func(m Meta, messages []chat.Message) {
+		if !seen[m.Prompt] {
+			seen[m.Prompt] = true
+			all = append(all, Prompt{m.Prompt, messages})
+		}
+	}
+	for _, r := range s.Preferences {
+		add(r.Meta, r.Messages)
+	}
+	for _, r := range s.Unpaired {
+		add(r.Meta, r.Messages)
+	}
+	for _, r := range s.Demonstrations {
+		add(r.Meta, r.Messages)
+	}
+	return all
+}

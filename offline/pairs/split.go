@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Split parts rows into those to train on and those held out, by prompt and user, never by row. The zero value is what runs
@@ -62,6 +64,9 @@ func (s Set) Split(by Split) (train, heldOut Set, how Divided) {
 		len(users), strict.Human().Len(), least)
 	return train, heldOut, how
 }
+
+// Users returns everybody who had a part in a row, sorted.
+func (s Set) Users() []string { return slices.Sorted(maps.Keys(s.users())) }
 
 // users returns everybody who had a part in a row.
 func (s Set) users() map[string]bool {

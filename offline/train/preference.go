@@ -21,6 +21,19 @@ func (t Trainer) Preferences(ctx context.Context, pairs []Pair) (*Result, error)
 	return r.loop(ctx, &preferences{run: r, pairs: pairs, loss: l})
 }
 
+// ReferencePairs computes what Preferences needs of the reference, so that it is in the cache.
+func (t Trainer) ReferencePairs(ctx context.Context, pairs []Pair) error {
+	r, err := t.start(Preference)
+	if err != nil {
+		return err
+	}
+	l, err := loss.Parse(r.Config.Method, r.Config.options())
+	if err != nil {
+		return err
+	}
+	return (&preferences{run: r, pairs: pairs, loss: l}).begin(ctx)
+}
+
 // preferences is the mean loss over pairs.
 type preferences struct {
 	*run

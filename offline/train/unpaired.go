@@ -21,6 +21,16 @@ func (t Trainer) Replies(ctx context.Context, replies []Reply) (*Result, error) 
 	return r.loop(ctx, &unpaired{run: r, replies: replies, loss: l})
 }
 
+// ReferenceReplies computes what Replies needs of the reference for its own rows, so that it is in the cache. What KTO compares across
+// rows follows while it trains.
+func (t Trainer) ReferenceReplies(ctx context.Context, replies []Reply) error {
+	r, err := t.start(Unpaired)
+	if err != nil {
+		return err
+	}
+	return (&unpaired{run: r, replies: replies}).begin(ctx)
+}
+
 // unpaired is the mean loss over single replies, measured against a point that the batch as a whole gives.
 type unpaired struct {
 	*run

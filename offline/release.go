@@ -1,0 +1,182 @@
+package offline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"plumb/chat"
+	"plumb/offline/gate"
+	"plumb/offline/registry"
+)
+
+// change moves an alias, or says with done that nothing is to be done.
+type change func(a *registry.Alias) (done bool, err error)
+
+// move changes the alias by compare-and-set, again if somebody else moved it meanwhile.
+func (r *Runner) move(ctx context.Context, to change) (registry.Alias, error) {
+	for range 10 {
+		a, err := r.Registry.Alias(ctx, r.Alias)
+		if err != nil {
+			return a, fmt.Errorf("read alias %s: %w", r.Alias, err)
+		}
+		a.Name = r.Alias
+		if done, err := to(&a); done || err != nil {
+			return a, err
+		}
+		a.Updated = r.now()
+		moved, err := r.Registry.SetAlias(ctx, a)
+		if err == nil {
+			return moved, nil
+		}
+		if chat.KindOf(err) != chat.Conflict {
+			return a, fmt.Errorf("move alias %s: %w", r.Alias, err)
+		}
+	}
+	return registry.Alias{}, &chat.Error{Kind: chat.Conflict, Msg: fmt.Sprintf("move alias %s: others move it all the time", r.Alias)}
+}
+
+// makeLive has a release answer; what answered before is kept as the previous one, the untouched base if nothing did.
+func (r *Runner) makeLive(release registry.Release) change {
+	return func(a *registry.Alias) (bool, error) {
+		if a.Live != nil && *a.Live == release {
+			return true, nil
+		}
+		a.Previous = a.Live
+		if a.Previous == nil {
+			a.Previous = &registry.Release{Model: r.Base}
+		}
+		if a.Canary != nil && a.Canary.Run == release.Run {
+			a.Canary, a.Share = nil, 0
+		}
+		a.Live = &release
+		return false, nil
+	}
+}
+
+// makeCanary has a release answer a share of users.
+func (r *Runner) makeCanary(share float64) func(registry.Release) change {
+	return func(release registry.Release) change {
+		return func(a *registry.Alias) (bool, error) {
+			if a.Canary != nil && *a.Canary == release && a.Share == share {
+				return true, nil
+			}
+			a.Canary, a.Share = &release, share
+			return false, nil
+		}
+	}
+}
+
+// Status returns what answers now and before, and the newest runs.
+func (r *Runner) Status(ctx context.Context, limit int) (registry.Alias, []registry.Run, error) {
+	a, err := r.Registry.Alias(ctx, r.Alias)
+	if err != nil {
+		return a, nil, fmt.Errorf("read alias %s: %w", r.Alias, err)
+	}
+	runs, err := r.Registry.Runs(ctx, limit)
+	if err != nil {
+		return a, nil, fmt.Errorf("read runs: %w", err)
+	}
+	return a, runs, nil
+}
+
+// Promote makes the result of a run live, with its reward model; run "" means the newest that the gate let pass. The error is of
+// kind NotFound for a run that is unknown or where none has passed, Conflict for one that has no result or that the gate rejected.
+func (r *Runner) Promote(ctx context.Context, run string) (registry.Alias, error) {
+	m, err := r.promotable(ctx, run)
+	if err != nil {
+		return registry.Alias{}, err
+	}
+	a, err := r.move(ctx, r.makeLive(m.Result))
+	if err != nil {
+		return a, err
+	}
+	if m.State == registry.Canary {
+		m.State, m.Decision, m.Updated = registry.Live, "live", r.now()
+		return a, r.put(ctx, m, 0)
+	}
+	return a, nil
+}
+
+func (r *Runner) promotable(ctx context.Context, id string) (registry.Run, error) {
+	if id != "" {
+		m, err := r.Registry.Run(ctx, id)
+		if err != nil {
+			return m, fmt.Errorf("promote: %w", err)
+		}
+		switch {
+		case m.Alias != r.Alias:
+			return m, &chat.Error{Kind: chat.Conflict, Param: "run", Msg: fmt.Sprintf("promote %s: it was made for alias %s, not %s", id, m.Alias, r.Alias)}
+		case m.Decision == "rejected":
+			return m, &chat.Error{Kind: chat.Conflict, Param: "run", Msg: fmt.Sprintf("promote %s: it was rejected: %s", id, why(m))}
+		case !passed(m):
+			return m, &chat.Error{Kind: chat.Conflict, Param: "run", Msg: fmt.Sprintf("promote %s: it has no result; it stands at %s", id, m.State)}
+		}
+		return m, nil
+	}
+	runs, err := r.Registry.Runs(ctx, 1000)
+	if err != nil {
+		return registry.Run{}, fmt.Errorf("promote: %w", err)
+	}
+	for _, m := range runs {
+		if m.Alias == r.Alias && passed(m) {
+			return m, nil
+		}
+	}
+	return registry.Run{}, &chat.Error{Kind: chat.NotFound, Param: "run", Msg: "promote: no run has passed the gate yet"}
+}
+
+func passed(m registry.Run) bool {
+	return (m.Decision == "live" || m.Decision == "canary") && m.Result.Model != ""
+}
+
+// why returns in a line why a run was rejected.
+func why(m registry.Run) string {
+	var report gate.Report
+	if json.Unmarshal(m.Gate, &report) == nil && report.Why != "" {
+		return report.Why
+	}
+	return m.Reason
+}
+
+// Why returns in a line why a run was rejected, "" if it was not.
+func Why(m registry.Run) string {
+	if m.Decision != "rejected" {
+		return ""
+	}
+	return why(m)
+}
+
+// Rollback has the previous release answer again, model and reward model together; what answered becomes the previous one, so that a
+// second call takes the first back. The error is of kind Conflict where there is no previous release.
+func (r *Runner) Rollback(ctx context.Context) (registry.Alias, error) {
+	return r.move(ctx, func(a *registry.Alias) (bool, error) {
+		if a.Previous == nil {
+			return false, &chat.Error{Kind: chat.Conflict, Msg: fmt.Sprintf("roll back: nothing answered as %s before", r.Alias)}
+		}
+		a.Live, a.Previous = a.Previous, a.Live
+		a.Canary, a.Share = nil, 0
+		return false, nil
+	})
+}
+
+// Taint marks every run whose rows had a part of user's, after that user was erased: they are to be made again. It returns how many.
+func Taint(ctx context.Context, runs registry.Runs, user string) (int, error) {
+	all, err := runs.Runs(ctx, 1000)
+	if err != nil {
+		return 0, fmt.Errorf("mark runs: %w", err)
+	}
+	n := 0
+	for _, m := range all {
+		if !slices.Contains(m.Users, user) || slices.Contains(m.Tainted, user) {
+			continue
+		}
+		m.Tainted = append(m.Tainted, user)
+		if err := runs.PutRun(ctx, m, 0); err != nil {
+			return n, fmt.Errorf("mark run %s: %w", m.ID, err)
+		}
+		n++
+	}
+	return n, nil
+}

@@ -1,0 +1,90 @@
+package offline
+
+import (
+	"context"
+	"fmt"
+
+	"plumb/lm"
+	"plumb/lm/gguf"
+)
+
+// ModelName returns the immutable name of the model that a run publishes.
+func ModelName(alias, run string) string { return "plumb-" + alias + ":" + run }
+
+// write merges the adapter into the base and writes the whole model.
+func (w *work) write(ctx context.Context) error {
+	m, err := w.openBase(ctx)
+	if err != nil {
+		return err
+	}
+	ad, err := m.ReadAdapter(w.folder.path("adapter.gguf"))
+	if err != nil {
+		return err
+	}
+	g := lm.Merge{Adapter: ad, Keep: w.config.Type == "keep", Extra: w.provenance()}
+	if !g.Keep {
+		if g.Type, err = gguf.ParseType(w.config.Type); err != nil {
+			return err
+		}
+	}
+	w.run.Result.Digest, err = g.Write(m, w.folder.path("model.gguf"))
+	return err
+}
+
+// publish gives the file to the upstream under its own name, has it loaded, and compares what it answers with what the engine does.
+func (w *work) publish(ctx context.Context) error {
+	path := w.folder.path("model.gguf")
+	if !w.folder.has("model.gguf") { // an earlier publish has moved it
+		if err := w.write(ctx); err != nil {
+			return err
+		}
+	}
+	name := ModelName(w.Alias, w.run.ID)
+	p := Publication{Name: name, File: path, Digest: w.run.Result.Digest, Base: w.Base, Run: w.run.ID}
+	digest, err := w.Upstream.Publish(ctx, p)
+	if err != nil {
+		return fmt.Errorf("publish %s: %w", name, err)
+	}
+	if err := w.Upstream.Warm(ctx, name); err != nil {
+		return fmt.Errorf("load %s: %w", name, err)
+	}
+	w.run.Result.Model, w.run.Result.Digest, w.run.Result.Run = name, digest, w.run.ID
+	if !w.folder.has("model.gguf") {
+		if path, err = w.Upstream.Locate(ctx, name); err != nil {
+			return fmt.Errorf("find the file of %s: %w", name, err)
+		}
+	}
+	return w.checkFile(ctx, path, name)
+}
+
+func openMerged(path string) (*lm.Model, error) {
+	m, err := lm.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the merged model: %w", err)
+	}
+	return m, nil
+}
+
+// release moves the alias: to the new model, or for a share of users.
+func (w *work) release(ctx context.Context) error {
+	if w.run.Method == RMOnly {
+		var s start
+		if err := w.folder.get("start.json", &s); err != nil {
+			return err
+		}
+		w.run.Result.Model, w.run.Result.Digest, w.run.Result.Run = s.Incumbent.Model, s.Incumbent.Digest, w.run.ID
+	}
+	// The manifest must have the result before the alias names the run.
+	if err := w.put(ctx, w.run, w.fence); err != nil {
+		return err
+	}
+	move, decision := w.makeLive, "live"
+	if w.config.Canary > 0 && w.run.Method != RMOnly {
+		move, decision = w.makeCanary(w.config.Canary), "canary"
+	}
+	if _, err := w.move(ctx, move(w.run.Result)); err != nil {
+		return err
+	}
+	w.run.Decision = decision
+	return nil
+}

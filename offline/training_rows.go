@@ -1,0 +1,47 @@
+package offline
+
+import (
+	"plumb/offline/pairs"
+	"plumb/offline/rows"
+)
+
+func preferenceRows(s pairs.Set) []rows.Preference {
+	var all []rows.Preference
+	for _, r := range s.Preferences {
+		all = append(all, r.Row())
+	}
+	return all
+}
+
+// unpairedRows returns single replies: those with thumbs, and both replies of each pair that people compared. Pairs made of thumbs
+// are in it as those thumbs.
+func unpairedRows(s pairs.Set) []rows.Unpaired {
+	var all []rows.Unpaired
+	for _, r := range s.Unpaired {
+		all = append(all, r.Row())
+	}
+	for _, r := range s.Preferences {
+		if r.Class == pairs.UpDown {
+			continue
+		}
+		p := r.Row()
+		all = append(all, rows.Unpaired{Prompt: p.Prompt, Completion: p.Chosen, Label: true, Weight: p.Weight, User: p.User, Source: p.Source, ID: p.ID})
+		all = append(all, rows.Unpaired{Prompt: p.Prompt, Completion: p.Rejected, Weight: p.Weight, User: p.User, Source: p.Source, ID: p.ID})
+	}
+	return all
+}
+
+// demonstrationRows returns replies to imitate: what people wrote, and what they liked as it was.
+func demonstrationRows(s pairs.Set) []rows.Demonstration {
+	var all []rows.Demonstration
+	for _, r := range s.Demonstrations {
+		all = append(all, r.Row())
+	}
+	for _, r := range s.Unpaired {
+		if r.Label {
+			u := r.Row()
+			all = append(all, rows.Demonstration{Prompt: u.Prompt, Completion: u.Completion, Weight: u.Weight, User: u.User, Source: u.Source, ID: u.ID})
+		}
+	}
+	return all
+}
