@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"regexp"
@@ -122,9 +123,13 @@ func alignHeaders(h http.Header, maxN int) (alignSpec, error) {
 		if name == "method" {
 			value = strconv.Quote(value)
 		}
-		one, err := readAlign(newReader([]byte(`{"`+name+`":`+value+`}`)), header, maxN)
+		body := []byte(`{"` + name + `":` + value + `}`)
+		if wellFormed(body) != nil {
+			return a, invalid(header, "got %s, want a value as in the body's align", quote(values[0]))
+		}
+		one, err := readAlign(newReader(body), header, maxN)
 		if err != nil {
-			return a, inHeader(err, header, values[0])
+			return a, inHeader(err, header)
 		}
 		a = a.over(one)
 	}
@@ -135,16 +140,12 @@ func alignHeaders(h http.Header, maxN int) (alignSpec, error) {
 var plain = regexp.MustCompile(`^[A-Za-z0-9_.+-]+$`)
 
 // inHeader words an error about a header: its param is the header's name.
-func inHeader(err error, header, value string) error {
-	e, ok := err.(*chat.Error)
-	if !ok {
+func inHeader(err error, header string) error {
+	var e *chat.Error
+	if !errors.As(err, &e) {
 		return err
 	}
-	message := strings.TrimPrefix(e.Msg, e.Param+": ")
-	if strings.Contains(message, "JSON") {
-		message = "got " + quote(value) + ", want a value as in the body's align"
-	}
-	return invalid(header, "%s", message)
+	return invalid(header, "%s", strings.TrimPrefix(e.Msg, e.Param+": "))
 }
 
 // suffix is what may follow a model's name after an @: a method and perhaps a number.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -17,13 +16,14 @@ import (
 // maxDepth bounds how deep a body may nest.
 const maxDepth = 64
 
-// reader reads a JSON text strictly, value by value as its user expects them, so that memory grows with what is wanted
-// and not with what was sent. Every error names the path of the value ("messages[0].role"). It refuses what
-// encoding/json lets pass: duplicate names, text after the end, names that nobody asked for, and bytes that are not UTF-8.
-// null means "absent" everywhere.
+// reader walks a JSON text strictly, value by value as its user expects them, so that memory grows with what is wanted
+// and not with what was sent. Every error names the path of the value ("messages[0].role"). It refuses what encoding/json
+// lets pass: duplicate names, names that nobody asked for, and bytes that are not UTF-8. null means "absent" everywhere.
+//
+// encoding/json says first whether the text is well-formed; the walk then relies on it.
 type reader struct {
 	body  []byte
-	dec   *json.Decoder
+	at    int // of the next byte
 	depth int
 
 	// lenient turns unknown fields into warnings.
@@ -31,29 +31,39 @@ type reader struct {
 	warnings []string
 }
 
-func newReader(body []byte) *reader {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	return &reader{body: body, dec: dec}
-}
+func newReader(body []byte) *reader { return &reader{body: body} }
 
-// whole reads the body as one object and nothing else.
+// whole reads the body as one object.
 func (r *reader) whole(field func(name, path string) error) error {
-	switch {
-	case !utf8.Valid(r.body):
-		return &chat.Error{Kind: chat.Invalid, Msg: "read body: not valid UTF-8"}
-	case len(bytes.TrimSpace(r.body)) == 0:
-		return &chat.Error{Kind: chat.Invalid, Msg: "read body: empty; want a JSON object"}
-	case r.peek() != '{':
-		return &chat.Error{Kind: chat.Invalid, Msg: "read body: want a JSON object, got " + r.found()}
-	}
-	if err := r.object("", field); err != nil {
+	if err := wellFormed(r.body); err != nil {
 		return err
 	}
-	if _, err := r.dec.Token(); err != io.EOF {
-		return &chat.Error{Kind: chat.Invalid, Msg: fmt.Sprintf("read body: more text after the object, at byte %d", r.dec.InputOffset())}
+	if r.peek() != '{' {
+		return &chat.Error{Kind: chat.Invalid, Msg: "read body: want an object, got " + r.found()}
 	}
-	return nil
+	return r.object("", field)
+}
+
+// wellFormed says whether body is one JSON text in UTF-8, and if not where it is not.
+func wellFormed(body []byte) error {
+	wrong := func(format string, args ...any) error {
+		return &chat.Error{Kind: chat.Invalid, Msg: "read body: " + fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case json.Valid(body) && utf8.Valid(body):
+		return nil
+	case len(bytes.TrimSpace(body)) == 0:
+		return wrong("empty, want a JSON object")
+	case !utf8.Valid(body):
+		return wrong("not valid UTF-8")
+	}
+	var text json.RawMessage
+	err := json.Unmarshal(body, &text)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return wrong("malformed JSON at byte %d: %v", syntax.Offset, err)
+	}
+	return wrong("malformed JSON: %v", err)
 }
 
 // object reads an object and calls field for every member, which must read its value. A null calls nothing.
@@ -65,15 +75,8 @@ func (r *reader) object(path string, field func(name, path string) error) error 
 		return err
 	}
 	seen := make(map[string]struct{}, 8)
-	for r.dec.More() {
-		token, err := r.token(path)
-		if err != nil {
-			return err
-		}
-		name, ok := token.(string)
-		if !ok {
-			return invalid(path, "want a name, got %v", token)
-		}
+	for r.peek() != '}' {
+		name := r.text()
 		at := join(path, name)
 		if _, twice := seen[name]; twice {
 			return invalid(at, "given twice")
@@ -83,7 +86,8 @@ func (r *reader) object(path string, field func(name, path string) error) error 
 			return err
 		}
 	}
-	return r.leave(path)
+	r.leave()
+	return nil
 }
 
 // array reads an array and calls element for every element, which must read it. A null calls nothing.
@@ -94,12 +98,13 @@ func (r *reader) array(path string, element func(i int, path string) error) erro
 	if err := r.enter(path); err != nil {
 		return err
 	}
-	for i := 0; r.dec.More(); i++ {
+	for i := 0; r.peek() != ']'; i++ {
 		if err := element(i, path+"["+strconv.Itoa(i)+"]"); err != nil {
 			return err
 		}
 	}
-	return r.leave(path)
+	r.leave()
+	return nil
 }
 
 // string reads a string into dst; a null leaves it as it is, as with all that follow.
@@ -107,11 +112,8 @@ func (r *reader) string(path string, dst *string) error {
 	if absent, err := r.expect(path, '"', "a string"); absent || err != nil {
 		return err
 	}
-	token, err := r.token(path)
-	if err == nil {
-		*dst = token.(string)
-	}
-	return err
+	*dst = r.text()
+	return nil
 }
 
 // oneOf reads a string that must be one of those allowed.
@@ -137,12 +139,9 @@ func (r *reader) bool(path string, dst **bool) error {
 	if absent, err := r.expect(path, 't', "true or false"); absent || err != nil {
 		return err
 	}
-	token, err := r.token(path)
-	if err == nil {
-		value := token.(bool)
-		*dst = &value
-	}
-	return err
+	value := r.word() == "true"
+	*dst = &value
+	return nil
 }
 
 // flag reads true or false into dst.
@@ -161,9 +160,9 @@ func (r *reader) float(path string, dst **float64, least, most float64) error {
 	if err != nil || number == "" {
 		return err
 	}
-	value, err := strconv.ParseFloat(string(number), 64)
+	value, err := strconv.ParseFloat(number, 64)
 	if err != nil || value < least || value > most || math.IsNaN(value) {
-		return invalid(path, "got %s, want %s", cut(string(number)), between(least, most))
+		return invalid(path, "got %s, want %s", cut(number), between(least, most))
 	}
 	*dst = &value
 	return nil
@@ -175,9 +174,9 @@ func (r *reader) int(path string, dst **int, least, most int) error {
 	if err != nil || number == "" {
 		return err
 	}
-	value, ok := whole(string(number))
+	value, ok := whole(number)
 	if !ok || value < int64(least) || value > int64(most) {
-		return invalid(path, "got %s, want a whole number, %s", cut(string(number)), between(float64(least), float64(most)))
+		return invalid(path, "got %s, want a whole number, %s", cut(number), between(float64(least), float64(most)))
 	}
 	small := int(value)
 	*dst = &small
@@ -190,9 +189,9 @@ func (r *reader) int64(path string, dst **int64) error {
 	if err != nil || number == "" {
 		return err
 	}
-	value, ok := whole(string(number))
+	value, ok := whole(number)
 	if !ok {
-		return invalid(path, "got %s, want a whole number of at most 64 bits", cut(string(number)))
+		return invalid(path, "got %s, want a whole number of at most 64 bits", cut(number))
 	}
 	*dst = &value
 	return nil
@@ -201,14 +200,14 @@ func (r *reader) int64(path string, dst **int64) error {
 // raw reads any value and returns its text; null gives nil. The text shares memory with the body.
 func (r *reader) raw(path string) (json.RawMessage, error) {
 	if r.peek() == 'n' {
-		_, err := r.token(path)
-		return nil, err
+		r.word()
+		return nil, nil
 	}
-	start := r.next()
+	start := r.at
 	if err := r.skip(path); err != nil {
 		return nil, err
 	}
-	return json.RawMessage(r.body[start:r.dec.InputOffset()]), nil
+	return json.RawMessage(r.body[start:r.at]), nil
 }
 
 // unknown deals with a field that nobody knows: an error, or a warning where the reader is lenient.
@@ -238,65 +237,79 @@ func (r *reader) skip(path string) error {
 		return r.object(path, func(_, path string) error { return r.skip(path) })
 	case '[':
 		return r.array(path, func(_ int, path string) error { return r.skip(path) })
+	case '"':
+		r.text()
+	default:
+		r.word()
 	}
-	_, err := r.token(path)
-	return err
+	return nil
 }
 
-func (r *reader) number(path, want string) (json.Number, error) {
+// number returns the text of a number, "" for null.
+func (r *reader) number(path, want string) (string, error) {
 	if absent, err := r.expect(path, '0', want); absent || err != nil {
 		return "", err
 	}
-	token, err := r.token(path)
-	if err != nil {
-		return "", err
-	}
-	return token.(json.Number), nil
+	return r.word(), nil
 }
 
-// expect says whether the next value is null, which it reads, and fails if it is of another type than wanted. A type
-// is named by its first byte: { [ " t (either truth value) 0 (any number).
+// expect says whether the next value is null, which it reads, and fails if it is of another type than wanted.
 func (r *reader) expect(path string, first byte, want string) (absent bool, err error) {
-	switch got := r.peek(); got {
+	switch r.peek() {
 	case first:
 		return false, nil
 	case 'n':
-		_, err := r.token(path)
-		return true, err
-	case 0:
-		_, err := r.token(path) // malformed: the decoder says how
-		if err == nil {
-			err = invalid(path, "want %s", want)
-		}
-		return false, err
+		r.word()
+		return true, nil
 	}
 	return false, invalid(path, "want %s, got %s", want, r.found())
 }
 
-// peek tells the type of the next value by its first byte, as expect takes them, n for null, 0 for none of them.
+// peek goes to the next value or closing bracket and tells which it is: { } [ ] " n, t for either truth value, 0 for any
+// number.
 func (r *reader) peek() byte {
-	at := r.next()
-	if at >= int64(len(r.body)) {
-		return 0
+	for {
+		switch c := r.body[r.at]; c {
+		case ' ', '\t', '\r', '\n', ':', ',':
+			r.at++
+		case '{', '}', '[', ']', '"', 'n', 't':
+			return c
+		case 'f':
+			return 't'
+		default:
+			return '0'
+		}
 	}
-	switch c := r.body[at]; {
-	case c == '{', c == '[', c == '"', c == 'n', c == 't':
-		return c
-	case c == 'f':
-		return 't'
-	case c == '-', '0' <= c && c <= '9':
-		return '0'
-	}
-	return 0
 }
 
-// next is the offset of the next value's first byte.
-func (r *reader) next() int64 {
-	at := r.dec.InputOffset()
-	for at < int64(len(r.body)) && strings.IndexByte(" \t\r\n:,", r.body[at]) >= 0 {
-		at++
+// text reads a string, or a name.
+func (r *reader) text() string {
+	r.peek()
+	start, escaped := r.at, false
+	for r.at++; r.body[r.at] != '"'; r.at++ {
+		if r.body[r.at] == '\\' {
+			escaped = true
+			r.at++
+		}
 	}
-	return at
+	r.at++
+	if !escaped {
+		return string(r.body[start+1 : r.at-1])
+	}
+	var text string
+	if err := json.Unmarshal(r.body[start:r.at], &text); err != nil {
+		panic(err) // it was well-formed
+	}
+	return text
+}
+
+// word reads a number, a truth value or null.
+func (r *reader) word() string {
+	start := r.at
+	for r.at < len(r.body) && strings.IndexByte(" \t\r\n,]}", r.body[r.at]) < 0 {
+		r.at++
+	}
+	return string(r.body[start:r.at])
 }
 
 // found names the type of the next value, for messages.
@@ -315,45 +328,23 @@ func (r *reader) found() string {
 	case 'n':
 		return "null"
 	}
-	return "no JSON value"
+	return "nothing"
 }
 
-// enter reads the bracket that opens a value.
+// enter goes past the bracket that opens a value.
 func (r *reader) enter(path string) error {
+	r.at++
 	r.depth++
 	if r.depth > maxDepth {
 		return invalid(cut(path), "nested deeper than %d", maxDepth)
 	}
-	_, err := r.token(path)
-	return err
+	return nil
 }
 
-// leave reads the bracket that closes it.
-func (r *reader) leave(path string) error {
+// leave goes past the bracket that closes it.
+func (r *reader) leave() {
+	r.at++
 	r.depth--
-	_, err := r.token(path)
-	return err
-}
-
-// token reads one token; its error tells where the text is malformed.
-func (r *reader) token(path string) (json.Token, error) {
-	token, err := r.dec.Token()
-	if err == nil {
-		return token, nil
-	}
-	where := path
-	if where == "" {
-		where = "read body"
-	}
-	e := &chat.Error{Kind: chat.Invalid, Param: path}
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		e.Msg = fmt.Sprintf("%s: malformed JSON at byte %d: %v", where, syntax.Offset, err)
-	default: // io.EOF, io.ErrUnexpectedEOF
-		e.Msg = fmt.Sprintf("%s: the JSON text ends too early, at byte %d", where, len(r.body))
-	}
-	return nil, e
 }
 
 func join(path, name string) string {

@@ -75,7 +75,7 @@ func readMessage(r *reader, path string) (chat.Message, error) {
 
 func readContent(r *reader, path string) (string, error) {
 	switch r.peek() {
-	case '"', 'n', 0:
+	case '"', 'n':
 		var text string
 		err := r.string(path, &text)
 		return text, err
@@ -215,12 +215,12 @@ func readTools(r *reader, path string) (json.RawMessage, error) {
 func readToolChoice(r *reader, path string) (json.RawMessage, error) {
 	switch r.peek() {
 	case '"':
-		start := r.next()
+		start := r.at
 		var choice string
 		if err := r.oneOf(path, &choice, "none", "auto", "required"); err != nil {
 			return nil, err
 		}
-		return r.body[start:r.dec.InputOffset()], nil
+		return r.body[start:r.at], nil
 	case '{', 'n':
 		return r.raw(path)
 	}
@@ -237,7 +237,7 @@ func readMetadata(r *reader, path string) (json.RawMessage, error) {
 	if r.peek() == 'n' {
 		return nil, r.skip(path)
 	}
-	start, pairs := r.next(), 0
+	start, pairs := r.at, 0
 	err := r.object(path, func(name, path string) error {
 		var value string
 		if pairs++; pairs > 16 {
@@ -257,7 +257,7 @@ func readMetadata(r *reader, path string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.RawMessage(r.body[start:r.dec.InputOffset()]), nil
+	return json.RawMessage(r.body[start:r.at]), nil
 }
 
 // rawObject reads an object as text.
