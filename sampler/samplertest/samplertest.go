@@ -14,8 +14,9 @@ import (
 // Subject is a generator under test, and what the suite has to know of it.
 type Subject struct {
 	Generator sampler.Generator
-	// Model is one that the generator has. At temperature 1 its replies to the suite's question must differ from seed to
-	// seed, and be at least 16 tokens long.
+	// Model is one that the generator has, and trained: its tokenizer must split its replies as the model wrote them, or
+	// they cannot be continued. At temperature 1 its replies to the suite's question must differ from seed to seed, and be
+	// at least 16 tokens long.
 	Model string
 	// Missing is a model that the generator does not have; "" means "no-such-model".
 	Missing string
