@@ -1,6 +1,10 @@
-// Package sampler chooses a reply: it draws candidates from a [Generator], has them scored by a [Scorer], and picks one
-// by a pure [Rule] over the scores. It knows no server, no store and no reward model; what it needs of them it states
-// here as small interfaces.
+// Package sampler chooses a reply: it draws candidates from a [Generator], has them scored by a [Scorer], and picks one by
+// a rule. It knows no server, no store and no reward model; what it needs of them it states here as small interfaces.
+//
+// [Sampler.Sample] is the whole way of a request: plan.go holds it against what there is, draw.go draws, merge.go finds
+// equal texts, score.go turns rewards into scores, choose.go draws the choice. The rules are pure functions from scores to
+// probabilities, one a file: [Max], [TopM], [Soft], [BestOfPoisson], [ChiSquare]. kl.go and law.go say how far each goes
+// from the base model.
 package sampler
 
 import (
