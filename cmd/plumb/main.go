@@ -30,8 +30,12 @@ type Context struct {
 type cli struct {
 	Config string `help:"YAML file with settings: the flags below with _ for -, one a line." placeholder:"FILE"`
 
-	RM      RMCmd      `cmd:"" name:"rm" help:"Fit, use and measure a reward model."`
-	Eval    EvalCmd    `cmd:"" help:"Measure samplers on pools of candidates."`
+	Serve   ServeCmd   `cmd:"" help:"Serve the chat API."`
+	Demo    DemoCmd    `cmd:"" help:"Show the whole loop with simulated people: chat, votes, training, release, rollback."`
+	Align   AlignCmd   `cmd:"" help:"Turn votes into a better model."`
+	RM      RMCmd      `cmd:"" name:"rm" help:"Fit, use and measure reward models on files."`
+	LM      LMCmd      `cmd:"" name:"lm" help:"Use, train and convert language models on files."`
+	Eval    EvalCmd    `cmd:"" help:"Measure ways of choosing a reply."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
 }
 

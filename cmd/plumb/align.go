@@ -1,0 +1,280 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"plumb/chat"
+	"plumb/lm/kernel"
+	"plumb/lm/tiny/corpus"
+	"plumb/offline"
+	"plumb/offline/neighbour"
+	"plumb/offline/pairs"
+	"plumb/offline/registry"
+	"plumb/offline/rows"
+	"plumb/offline/train"
+)
+
+// AlignCmd is the offline work's part of the command line.
+type AlignCmd struct {
+	Run      AlignRunCmd      `cmd:"" help:"Make a run: votes to pairs, reward model, training, gate, publication. An interrupted run is gone on with."`
+	Advise   AlignAdviseCmd   `cmd:"" help:"What was collected, and which method fits it."`
+	Status   AlignStatusCmd   `cmd:"" help:"What answers now, and the newest runs."`
+	Promote  AlignPromoteCmd  `cmd:"" help:"Make the result of a run live; without RUN that of the newest that passed the gate."`
+	Rollback AlignRollbackCmd `cmd:"" help:"Take the last release back, model and reward model together."`
+}
+
+// runner wires the offline work to a store and an upstream.
+func newRunner(w *Where, s *store, u *upstream) *offline.Runner {
+	host, _ := os.Hostname()
+	r := &offline.Runner{
+		Log: s.log, Registry: s.registry, Lease: s.lease, Upstream: u.training(),
+		Alias: w.Alias, Base: w.baseName(), Dir: w.Data, Code: version(),
+		Holder: fmt.Sprintf("%s process %d", host, os.Getpid()),
+	}
+	if w.Upstream != "" {
+		r.BaseFile = w.Base
+	}
+	if w.Upstream == "" && w.Base == "" {
+		for _, c := range corpus.New().Neutral() {
+			r.Neutral = append(r.Neutral, rows.Demonstration{
+				Prompt: rows.Text{Messages: []chat.Message{{Role: chat.User, Content: c[0]}}}, Completion: rows.Plain(c[1])})
+		}
+	}
+	return r
+}
+
+// offlineWork opens what the align commands work on.
+func offlineWork(c *Context, w *Where) (*offline.Runner, *store, error) {
+	log := slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := openStore(w, false, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := openUpstream(c.Ctx, w)
+	if err != nil {
+		return nil, nil, errors.Join(err, s.log.Close())
+	}
+	return newRunner(w, s, u), s, nil
+}
+
+// AlignRunCmd is "plumb align run".
+type AlignRunCmd struct {
+	Where
+	Method     string  `help:"auto follows the advice; rm fits the reward model alone; dpo or another loss of pairs, kto, bco, sft." default:"auto"`
+	Seed       int64   `help:"Of everything that is drawn." default:"0"`
+	Beta       float64 `help:"Pull towards the base." default:"0.1"`
+	LR         float64 `name:"lr" help:"Learning rate." default:"1e-4"`
+	Epochs     float64 `help:"Passes over the rows." default:"2"`
+	Batch      int     `help:"Rows a step." default:"4"`
+	Rank       int     `help:"Rank of the adapter." default:"16"`
+	Adapter    float64 `name:"adapter-alpha" help:"Scale of the adapter times its rank." default:"16"`
+	MaxLength  int     `help:"Most tokens of prompt and reply." default:"1024"`
+	LeastRows  int     `help:"Fewer training rows make no model." default:"20"`
+	MaxTokens  int     `help:"Longest reply drawn for the gate." default:"64"`
+	Prompts    int     `help:"Held-out prompts that replies are drawn to for the gate." default:"24"`
+	Canary     float64 `help:"Share of users who get the new model first; 0 makes it live at once." default:"0"`
+	Type       string  `help:"Type of the published matrices." default:"f16" enum:"f16,bf16,f32,q8_0,keep"`
+	Lenient    bool    `help:"Let a model pass though a check had too little data to say anything."`
+	Threads    int     `help:"Threads; 0 takes all processors." default:"0"`
+	Background bool    `help:"Leave the processor to others: idle scheduling, in a session of its own."`
+}
+
+// Validate implements kong's check of the parsed flags.
+func (cmd *AlignRunCmd) Validate() error {
+	return errors.Join(cmd.Where.check(), cmd.config().Check())
+}
+
+func (cmd *AlignRunCmd) config() offline.Config {
+	c := offline.Config{
+		Method: cmd.Method, Seed: cmd.Seed, Type: cmd.Type, Canary: cmd.Canary,
+		LeastRows: cmd.LeastRows, Prompts: cmd.Prompts, MaxTokens: cmd.MaxTokens,
+		Train: train.Config{Beta: cmd.Beta, LR: cmd.LR, Epochs: cmd.Epochs, Batch: cmd.Batch, Rank: cmd.Rank, Alpha: cmd.Adapter, MaxLength: cmd.MaxLength},
+	}
+	c.Limits.AllowInsufficient = cmd.Lenient
+	return c
+}
+
+// alignResult is the last line of "plumb align run".
+type alignResult struct {
+	Run      string             `json:"run"`
+	Decision string             `json:"decision"` // live, canary or rejected
+	Method   string             `json:"method"`
+	Reason   string             `json:"reason,omitempty"`
+	Pairs    int                `json:"pairs"`
+	Rows     map[string]int     `json:"rows"`
+	Gate     json.RawMessage    `json:"gate"`
+	Metrics  map[string]float64 `json:"metrics,omitempty"`
+	Model    string             `json:"model"`
+	RM       string             `json:"rm"`
+	Seconds  float64            `json:"seconds"`
+}
+
+// Run implements the command.
+func (cmd *AlignRunCmd) Run(c *Context) error {
+	if cmd.Background {
+		if report := neighbour.Settle(); len(report.Failed) > 0 {
+			for _, f := range report.Failed {
+				fmt.Fprintln(c.Stderr, "plumb: running beside others:", f)
+			}
+		}
+	}
+	kernel.SetThreads(cmd.Threads)
+	r, s, err := offlineWork(c, &cmd.Where)
+	if err != nil {
+		return err
+	}
+	defer s.log.Close()
+	r.Config = cmd.config()
+	r.Progress = stateProgress(c.Stderr)
+	begun := time.Now()
+	run, err := r.Run(c.Ctx, offline.Request{})
+	if err != nil {
+		return err
+	}
+	return printJSON(c.Stdout, resultOf(run, time.Since(begun).Seconds()))
+}
+
+func resultOf(run registry.Run, seconds float64) alignResult {
+	return alignResult{
+		Run: run.ID, Decision: run.Decision, Method: run.Method, Reason: run.Reason, Pairs: run.Rows["pairs"], Rows: run.Rows,
+		Gate: run.Gate, Metrics: run.Metrics, Model: run.Result.Model, RM: run.Result.RM, Seconds: seconds,
+	}
+}
+
+// stateProgress shows each state with its own progress.
+func stateProgress(out io.Writer) func(registry.State, int, int, string) {
+	var state registry.State
+	var bar *progress
+	return func(s registry.State, done, all int, note string) {
+		if s != state {
+			state, bar = s, newProgress(out, string(s))
+			fmt.Fprintln(out, s)
+		}
+		if all > 0 {
+			bar.at(done, all, note)
+		}
+	}
+}
+
+// AlignAdviseCmd is "plumb align advise".
+type AlignAdviseCmd struct {
+	Where
+	LeastRows int `help:"Fewer training rows make no model." default:"20"`
+}
+
+// Run implements the command.
+func (cmd *AlignAdviseCmd) Run(c *Context) error {
+	if err := cmd.Where.check(); err != nil {
+		return usageError{err}
+	}
+	s, err := openStore(&cmd.Where, false, slog.Default())
+	if err != nil {
+		return err
+	}
+	defer s.log.Close()
+	records, err := pairs.Collect(c.Ctx, s.log)
+	if err != nil {
+		return err
+	}
+	set := pairs.Build(records, pairs.Options{})
+	a := offline.Advise(set, cmd.LeastRows)
+	t := tabwriter.NewWriter(c.Stderr, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "method\tlearns from\thave\tneed\t\t")
+	for _, o := range a.Options {
+		fits := ""
+		if o.Fits {
+			fits = "fits"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\n", o.Method, o.Learns, o.Have, o.Need, fits, o.Note)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printJSON(c.Stdout, map[string]any{"method": a.Method, "why": a.Reason, "options": a.Options, "dropped": set.Dropped})
+}
+
+// AlignStatusCmd is "plumb align status".
+type AlignStatusCmd struct {
+	Where
+	Runs int `help:"How many runs to show." default:"10"`
+}
+
+// Run implements the command.
+func (cmd *AlignStatusCmd) Run(c *Context) error {
+	return withRunner(c, &cmd.Where, func(r *offline.Runner) error {
+		a, list, err := r.Status(c.Ctx, cmd.Runs)
+		if err != nil {
+			return err
+		}
+		t := tabwriter.NewWriter(c.Stderr, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(t, "%s answers with %s; before it %s\n", r.Alias, releaseName(a.Live, r.Base), releaseName(a.Previous, "nothing"))
+		fmt.Fprintln(t, "run\tbegan\tmethod\tstate\trows")
+		for _, run := range list {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\n", run.ID, run.Created.Local().Format("2006-01-02 15:04"), run.Method, run.State, run.Rows)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		return printJSON(c.Stdout, map[string]any{"alias": a, "runs": list})
+	})
+}
+
+func releaseName(r *registry.Release, absent string) string {
+	if r == nil {
+		return absent
+	}
+	if r.RM != "" {
+		return fmt.Sprintf("%s (reward model %.8s)", r.Model, r.RM)
+	}
+	return r.Model
+}
+
+// AlignPromoteCmd is "plumb align promote".
+type AlignPromoteCmd struct {
+	Where
+	ID string `arg:"" optional:"" name:"run" help:"Run to promote."`
+}
+
+// Run implements the command.
+func (cmd *AlignPromoteCmd) Run(c *Context) error {
+	return withRunner(c, &cmd.Where, func(r *offline.Runner) error {
+		a, err := r.Promote(c.Ctx, cmd.ID)
+		if err != nil {
+			return err
+		}
+		return printJSON(c.Stdout, a)
+	})
+}
+
+// AlignRollbackCmd is "plumb align rollback".
+type AlignRollbackCmd struct{ Where }
+
+// Run implements the command.
+func (cmd *AlignRollbackCmd) Run(c *Context) error {
+	return withRunner(c, &cmd.Where, func(r *offline.Runner) error {
+		a, err := r.Rollback(c.Ctx)
+		if err != nil {
+			return err
+		}
+		return printJSON(c.Stdout, a)
+	})
+}
+
+func withRunner(c *Context, w *Where, f func(*offline.Runner) error) error {
+	if err := w.check(); err != nil {
+		return usageError{err}
+	}
+	r, s, err := offlineWork(c, w)
+	if err != nil {
+		return err
+	}
+	defer s.log.Close()
+	return f(r)
+}
