@@ -68,7 +68,7 @@ async function ask(prompt) {
       reply.id = chunk.id;
       const delta = chunk.choices[0]?.delta?.content;
       if (delta) text.textContent = reply.text += delta;
-      if (chunk.align) explain(turn, chunk.align);
+      if (chunk.align) explain(turn, reply, chunk.align);
       turn.scrollIntoView({ block: "end" });
     }
     messages.push({ role: "assistant", content: reply.text });
@@ -84,7 +84,8 @@ async function ask(prompt) {
   }
 }
 
-function explain(turn, align) {
+function explain(turn, reply, align) {
+  reply.candidate = `${reply.id}.${align.chosen}`; // what is before the reader's eyes
   const parts = [align.method === "none" ? "one reply, not chosen" : `${align.method}: best of ${align.n_drawn}`];
   if (align.reward !== null) parts.push(`reward ${align.reward.toFixed(2)} ± ${(align.sd ?? 0).toFixed(2)}`);
   if (align.n_drawn > 1 && align.method === "none") parts.push(`${align.n_drawn} drawn, no reward model yet`);
@@ -104,7 +105,7 @@ function react(turn, reply) {
     try { await action(); } catch (error) { said.textContent = error.message; }
   };
   const vote = async (body) => {
-    const receipt = await json("POST", "/v1/feedback", { id: reply.id, user: user(), ...body });
+    const receipt = await json("POST", "/v1/feedback", { id: reply.candidate, user: user(), ...body });
     said.textContent = receipt.stored === "durable" ? "kept" : "kept here until the store is back";
     return receipt;
   };
@@ -125,7 +126,7 @@ function react(turn, reply) {
     reply.text = next.choices[0].message.content;
     $(".text", turn).textContent = reply.text;
     if (messages[reply.at]) messages[reply.at].content = reply.text;
-    explain(turn, next.align);
+    explain(turn, reply, next.align);
     show(0);
     if (!list.hidden) await candidates(reply, list, vote);
   });
@@ -149,12 +150,12 @@ async function candidates(reply, list, vote) {
   const drawn = (await json("GET", "/v1/generations/" + encodeURIComponent(reply.id))).candidates;
   const rewards = drawn.map((c) => c.reward).filter((r) => r !== null);
   const low = Math.min(...rewards), high = Math.max(...rewards);
-  const current = drawn.find((c) => c.text === reply.text);
+  const current = drawn.find((c) => c.id === reply.candidate);
   const score = (c) => c.reward === null ? [make("span", {}, "not scored")] : [
     make("meter", { min: low, max: high > low ? high : low + 1, value: c.reward, title: "reward within this request" }),
-    make("span", {}, `reward ${c.reward.toFixed(2)} ± ${(c.sd ?? 0).toFixed(2)}, out of the known ${(c.ood ?? 0).toFixed(1)}`)];
+    make("span", {}, `reward ${c.reward.toFixed(2)} ± ${(c.sd ?? 0).toFixed(2)}, distance ${(c.ood ?? 0).toFixed(1)}`)];
   const prefer = (c) => make("button", { type: "button", onclick: async (event) => {
-    try { await vote({ kind: "preference", winner: c.id, losers: [current.id] }); event.target.textContent = "Preferred"; }
+    try { await vote({ id: reply.id, kind: "preference", winner: c.id, losers: [current.id] }); event.target.textContent = "Preferred"; }
     catch (error) { event.target.textContent = error.message; }
   } }, "Better than the reply");
   list.replaceChildren(...[...drawn].sort((a, b) => (b.reward ?? -Infinity) - (a.reward ?? -Infinity)).map((c) =>
