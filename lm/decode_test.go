@@ -3,12 +3,8 @@ package lm
 import (
 	"context"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
-
-	"plumb/lm/gguf"
 )
 
 func generate(t testing.TB, m *Model, ad *Adapter, prompt []int32, jobs []Job, s Settings) ([][]int32, [][]float64) {
@@ -139,90 +135,5 @@ func TestSplitBetweenPromptAndPrefixDoesNotMatter(t *testing.T) {
 				t.Errorf("split at %d: job %d drew %v with %v, want %v with %v", at, i, got[i], gotLogprobs[i], want[0], logprobs[0])
 			}
 		}
-	}
-}
-
-func TestMergedFileEqualsModelWithAdapter(t *testing.T) {
-	m := open(t, "tiny-llama.gguf")
-	ad, err := m.ReadAdapter("testdata/tiny-lora.gguf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree := Tree{[]int32{1, 5, 9, 30}, [][]int32{{40, 41, 42, 2, 99, 100}}}
-	want := forward(t, m, ad, false, tree).Logprobs[0][0]
-	base := forward(t, m, nil, false, tree).Logprobs[0][0]
-	for name, c := range map[string]struct {
-		merge Merge
-		limit float64
-	}{
-		"f32":  {Merge{Adapter: ad, Type: gguf.F32}, 1e-5},
-		"keep": {Merge{Adapter: ad, Keep: true}, 1e-5}, // the file is F32
-		"f16":  {Merge{Adapter: ad, Type: gguf.F16}, .02},
-		"q8_0": {Merge{Adapter: ad, Type: gguf.Q8_0}, .3},
-	} {
-		path := filepath.Join(t.TempDir(), "merged.gguf")
-		c.merge.Extra = []gguf.Pair{{Key: "plumb.run", Value: "run-1"}}
-		digest, err := c.merge.Write(m, path)
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		merged, err := Open(path)
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		if merged.Digest() != digest {
-			t.Errorf("%s: digest %s, want %s", name, merged.Digest(), digest)
-		}
-		got, moved := forward(t, merged, nil, false, tree).Logprobs[0][0], 0.
-		for i := range want {
-			moved = math.Max(moved, math.Abs(got[i]-base[i]))
-			if math.Abs(got[i]-want[i]) > c.limit {
-				t.Errorf("%s: log-prob %d is %v, with the adapter %v", name, i, got[i], want[i])
-			}
-		}
-		if moved < .5 {
-			t.Errorf("%s: the adapter moved no log-prob by more than %v", name, moved)
-		}
-		if run, _ := merged.File().String("plumb.run"); run != "run-1" {
-			t.Errorf("%s: plumb.run is %q", name, run)
-		}
-		for i, pair := range m.File().KV() {
-			if merged.File().KV()[i].Key != pair.Key {
-				t.Errorf("%s: key %d is %s, was %s", name, i, merged.File().KV()[i].Key, pair.Key)
-			}
-		}
-		merged.Close()
-	}
-}
-
-func TestAdapterFileRoundTrip(t *testing.T) {
-	m := open(t, "tiny-llama.gguf")
-	ad, err := m.NewAdapter(LoRA{Rank: 4, Alpha: 8, Seed: 3, Targets: []string{"attn_q", "ffn_down"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range ad.Data {
-		ad.Data[i] += float32(i) / 1000
-	}
-	path := filepath.Join(t.TempDir(), "a.gguf")
-	if err := ad.WriteFile(path, m); err != nil {
-		t.Fatal(err)
-	}
-	back, err := m.ReadAdapter(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(back.Data, ad.Data) || back.Rank != 4 || back.Alpha != 8 || len(back.Tensors) != 12 {
-		t.Errorf("%d tensors, rank %d, alpha %v", len(back.Tensors), back.Rank, back.Alpha)
-	}
-	other := open(t, "tiny-qwen2.gguf")
-	if _, err := other.ReadAdapter(path); err == nil {
-		t.Error("an adapter for llama was taken for qwen2")
-	}
-	if err := os.WriteFile(path, []byte("GGUF"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.ReadAdapter(path); err == nil {
-		t.Error("a truncated adapter was taken")
 	}
 }

@@ -3,14 +3,15 @@ package lm
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"plumb/lm/gguf"
 	"plumb/lm/kernel"
 )
 
 // Merge writes the model with an adapter's addition merged into its weights, W' = W + (alpha/rank)·B·A in float32, as a
-// whole GGUF file: all keys in their order, then extra ones (a key that is there already is replaced). A nil adapter writes
-// the model anew in another type.
+// whole GGUF file: all keys in their order, then extra ones (a key that is there already is replaced), and with an adapter
+// plumb.base, the digest of the file it was added to. A nil adapter writes the model anew in another type.
 type Merge struct {
 	Adapter *Adapter
 	// Type is F16, BF16, F32 or Q8_0 for every matrix (vectors stay float32). Keep leaves tensors that the adapter does not
@@ -71,20 +72,26 @@ func (g Merge) target(info gguf.TensorInfo, touched bool) gguf.Type {
 
 // keys returns the file's pairs with the extra ones, and general.file_type as the tensors now are.
 func (g Merge) keys(m *Model) []gguf.Pair {
-	extra := append([]gguf.Pair{}, g.Extra...)
-	if number, ok := fileTypes[g.Type]; ok && !g.Keep {
-		extra = append(extra, gguf.Pair{Key: "general.file_type", Value: number})
-	}
 	kv := append([]gguf.Pair{}, m.file.KV()...)
-next:
-	for _, e := range extra {
-		for i := range kv {
-			if kv[i].Key == e.Key {
-				kv[i].Value = e.Value
-				continue next
-			}
+	set := func(key string, value any) {
+		at := slices.IndexFunc(kv, func(p gguf.Pair) bool { return p.Key == key })
+		if at < 0 {
+			kv = append(kv, gguf.Pair{Key: key, Value: value})
+			return
 		}
-		kv = append(kv, e)
+		kv[at].Value = value
+	}
+	if g.Adapter != nil {
+		set("plumb.base", m.Digest())
+	}
+	for _, e := range g.Extra {
+		set(e.Key, e.Value)
+	}
+	if number, ok := fileTypes[g.Type]; ok && !g.Keep {
+		set("general.file_type", number)
+	}
+	if g.Type == gguf.Q8_0 && !g.Keep {
+		set("general.quantization_version", uint32(2)) // of the layout of ggml's blocks
 	}
 	return kv
 }
