@@ -1,10 +1,10 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -34,7 +34,7 @@ func (d Durability) Warnings() []string {
 	case d.AOF == Unknown:
 		w = append(w, "redis does not say whether it keeps an append-only file")
 	case d.Fsync == "everysec":
-		w = append(w, "redis fsyncs every second: a power cut can lose the last second; set appendfsync always to lose nothing")
+		w = append(w, "redis fsyncs every second: a power cut, or kill -9, can lose the last seconds; set appendfsync always to lose nothing")
 	case d.Fsync == "no":
 		w = append(w, "redis leaves fsync to the system: a power cut can lose half a minute; set appendfsync always")
 	}
@@ -84,29 +84,23 @@ func weaker(a, b Durability) Durability {
 // ask reads INFO, and CONFIG where that is allowed: hosted servers often forbid it.
 func ask(ctx context.Context, node redis.Cmdable) (Durability, error) {
 	d := Durability{AOF: Unknown, Fsync: Unknown, Eviction: Unknown}
-	info := map[string]string{}
+	info := ""
 	for _, section := range []string{"server", "persistence", "memory", "replication"} {
 		text, err := node.Info(ctx, section).Result()
 		if _, refused := err.(redis.Error); err != nil && !refused {
 			return d, err
 		}
-		for line := range strings.Lines(text) {
-			if k, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-				info[k] = v
-			}
-		}
+		info += text
 	}
-	d.Version = info["redis_version"]
-	switch info["aof_enabled"] {
+	d.Version = field(info, "redis_version")
+	switch field(info, "aof_enabled") {
 	case "1":
 		d.AOF = Yes
 	case "0":
 		d.AOF = No
 	}
-	if policy := info["maxmemory_policy"]; policy != "" {
-		d.Eviction = policy
-	}
-	if n, err := strconv.Atoi(info["connected_slaves"]); err == nil {
+	d.Eviction = cmp.Or(field(info, "maxmemory_policy"), Unknown)
+	if n, err := strconv.Atoi(field(info, "connected_slaves")); err == nil {
 		d.Replicas = n
 	}
 	config, err := node.ConfigGet(ctx, "appendfsync").Result()

@@ -141,7 +141,7 @@ func TestDurabilityWarnings(t *testing.T) {
 		says []string
 	}{
 		"nothing known": {redis.Durability{AOF: redis.Unknown, Fsync: redis.Unknown, Eviction: redis.Unknown}, []string{"does not say"}},
-		"every second":  {redis.Durability{AOF: redis.Yes, Fsync: "everysec", Eviction: "noeviction"}, []string{"last second"}},
+		"every second":  {redis.Durability{AOF: redis.Yes, Fsync: "everysec", Eviction: "noeviction"}, []string{"last seconds"}},
 		"never":         {redis.Durability{AOF: redis.Yes, Fsync: "no", Eviction: "noeviction"}, []string{"half a minute"}},
 		"always":        {redis.Durability{AOF: redis.Yes, Fsync: "always", Eviction: "noeviction"}, nil},
 		"throws away":   {redis.Durability{AOF: redis.No, Fsync: "always", Eviction: "allkeys-lru"}, []string{"restart loses", "allkeys-lru"}},

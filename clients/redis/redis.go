@@ -5,14 +5,16 @@
 //
 // A write returns after Redis answered it. What that is worth is set in Redis, and for replicas in [Options]:
 //
-//	appendonly yes, appendfsync always     fsync'd: survives a power cut
-//	appendonly yes, appendfsync everysec   written to the file before the answer: survives kill -9 of Redis; a power cut
-//	                                       can take the last second
+//	appendonly yes, appendfsync always     fsync'd: survives kill -9 and a power cut
+//	appendonly yes, appendfsync everysec   mostly written to the file before the answer, but not while an fsync is going
+//	                                       on: kill -9 can take what came meanwhile, a power cut the last two seconds
 //	appendonly no                          a restart takes all since the last snapshot
 //	Options.Replicas = n                   n replicas have it in memory, too (WAIT)
 //	Options.FsyncReplicas, Redis ≥ 7.2     fsync'd here and on n replicas (WAITAOF)
 //
 // [Store.Durability] tells what the server says of itself; Options.RequireAOF refuses one without an append-only file.
+// A Store is spool.Forgetful: behind a spool.Log, which puts again what was acknowledged shortly before a restart, nothing
+// is lost with everysec either, as long as this process lives.
 // maxmemory-policy has to be noeviction: any other can throw records away.
 //
 // # Keys, version 1
@@ -89,6 +91,7 @@ type Store struct {
 	cluster *redis.ClusterClient // nil for one node
 	o       Options
 	checked atomic.Bool // the server was found fit
+	guard   guard
 }
 
 var (
@@ -147,7 +150,7 @@ func (s *Store) dialNode() error {
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = cmp.Or(o.DialTimeout, dialTimeout), cmp.Or(o.ReadTimeout, s.patience()), cmp.Or(o.WriteTimeout, ioTimeout)
 	o.MaxRetries, o.DialerRetries = cmp.Or(o.MaxRetries, retries), 1
-	o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, quiet()
+	o.ContextTimeoutEnabled, o.MaintNotificationsConfig, o.OnConnect = true, quiet(), s.guard.onConnect
 	s.client = redis.NewClient(o)
 	return nil
 }
@@ -159,7 +162,7 @@ func (s *Store) dialCluster() error {
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = cmp.Or(o.DialTimeout, dialTimeout), cmp.Or(o.ReadTimeout, s.patience()), cmp.Or(o.WriteTimeout, ioTimeout)
 	o.MaxRetries, o.DialerRetries = cmp.Or(o.MaxRetries, retries), 1
-	o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, quiet()
+	o.ContextTimeoutEnabled, o.MaintNotificationsConfig, o.OnConnect = true, quiet(), s.guard.onConnect
 	s.cluster = redis.NewClusterClient(o)
 	s.client = s.cluster
 	return nil
@@ -171,7 +174,8 @@ func (s *Store) dialSentinel() error {
 		return err
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = cmp.Or(o.DialTimeout, dialTimeout), cmp.Or(o.ReadTimeout, s.patience()), cmp.Or(o.WriteTimeout, ioTimeout)
-	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = cmp.Or(o.MaxRetries, retries), 1, true
+	o.MaxRetries, o.DialerRetries = cmp.Or(o.MaxRetries, retries), 1
+	o.ContextTimeoutEnabled, o.OnConnect = true, s.guard.onConnect
 	s.client = redis.NewFailoverClient(o)
 	return nil
 }

@@ -21,7 +21,7 @@ func (l *Log) Generation(ctx context.Context, id string) (feedback.Generation, e
 	}
 	l.mu.RUnlock()
 	g, err := withTimeout(ctx, l, func(ctx context.Context) (feedback.Generation, error) { return l.store.Generation(ctx, id) })
-	return g, away(ctx, err)
+	return g, l.away(ctx, err)
 }
 
 // Event implements [feedback.Reader]: the spooled record, else the store's.
@@ -37,11 +37,11 @@ func (l *Log) Event(ctx context.Context, id string) (feedback.Event, error) {
 	}
 	l.mu.RUnlock()
 	e, err := withTimeout(ctx, l, func(ctx context.Context) (feedback.Event, error) { return l.store.Event(ctx, id) })
-	return e, away(ctx, err)
+	return e, l.away(ctx, err)
 }
 
 // away gives the store's silence a kind.
-func away(ctx context.Context, err error) error {
+func (l *Log) away(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || !isAway(err) {
 		return err
 	}

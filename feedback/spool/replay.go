@@ -23,8 +23,13 @@ const firstPause = 20 * time.Millisecond
 func (l *Log) replayLoop(ctx context.Context) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = firstPause, l.o.MaxBackoff
+	looks := time.NewTicker(time.Second)
+	defer looks.Stop()
 	for {
 		select {
+		case <-looks.C:
+			l.look(ctx)
+			continue
 		case <-l.wake:
 		case <-ctx.Done():
 			return
@@ -47,6 +52,10 @@ func (l *Log) replayLoop(ctx context.Context) {
 
 // step replays a stretch of what is pending, or finds that there is nothing left; again is false then.
 func (l *Log) step(ctx context.Context) (again bool, err error) {
+	if err := l.redo(ctx); err != nil {
+		l.setFailing(err)
+		return true, err
+	}
 	l.mu.RLock()
 	stretch := append([]entry(nil), l.pending[:min(noteEvery, len(l.pending))]...)
 	l.mu.RUnlock()
@@ -73,6 +82,12 @@ func (l *Log) step(ctx context.Context) (again bool, err error) {
 		}
 	}
 	return true, err
+}
+
+func (l *Log) setFailing(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failing = err != nil
 }
 
 // finish lets writes go to the store again, once it answers and no write is on its way into the journal.
@@ -128,9 +143,18 @@ func (l *Log) replay(ctx context.Context, e entry) error {
 	return nil
 }
 
-// deliver puts one record into the store. An event on a generation that was out of reach when it was said is now told
-// which reply it means.
+// deliver puts one record into the store and remembers it where the store is forgetful.
 func (l *Log) deliver(ctx context.Context, r record) error {
+	err := l.put(ctx, r)
+	if err == nil {
+		l.acknowledged(r)
+	}
+	return err
+}
+
+// put puts one record into the store. An event on a generation that was out of reach when it was said is now told
+// which reply it means.
+func (l *Log) put(ctx context.Context, r record) error {
 	_, err := withTimeout(ctx, l, func(ctx context.Context) (struct{}, error) {
 		if r.generation != nil {
 			_, err := l.store.PutGeneration(ctx, *r.generation)

@@ -10,6 +10,9 @@
 //	position                    up to where the segments were replayed, as JSON
 //	rejected.jsonl              records that the store refused for good, one {"error", "record"} a line, for a person
 //
+// A store that can itself lose what it acknowledged, and says so ([Forgetful]), is given the records of its last seconds
+// again after it was restarted.
+//
 // A segment that was replayed is deleted. What a crash or a full disk left half-written is not a record that was
 // acknowledged; it is skipped.
 package spool
@@ -35,6 +38,7 @@ type Options struct {
 	SegmentBytes int64         // size from which a new segment is begun; 0 means 16 MiB
 	StoreTimeout time.Duration // how long the store may take for one call before it counts as away; 0 means 1 s
 	MaxBackoff   time.Duration // longest pause between two attempts to reach the store; 0 means 5 s
+	Redo         time.Duration // how long a record is kept to be put again into a store that is Forgetful; 0 means 10 s
 	Logger       *slog.Logger  // nil logs nothing
 
 	folder folder // tests put faults in here
@@ -58,8 +62,11 @@ type Log struct {
 	caught  chan struct{} // closed when the store has caught up; remade when it falls behind
 	closed  bool
 
-	rejected atomic.Int64
-	stuck    struct { // the record that the replayer cannot get rid of
+	forgetful Forgetful // nil for a store that is not
+	recent    recent
+	again     [][]byte // what is to be put again; the replayer's
+	rejected  atomic.Int64
+	stuck     struct { // the record that the replayer cannot get rid of
 		entry
 		times int
 	}
@@ -75,8 +82,8 @@ var _ feedback.Log = (*Log)(nil)
 // use by another process is an error of kind Conflict. Close closes the store, too.
 func Open(store feedback.Log, o Options) (*Log, error) {
 	o.MaxBytes, o.SegmentBytes = cmp.Or(o.MaxBytes, 1<<30), cmp.Or(o.SegmentBytes, 16<<20)
-	o.StoreTimeout, o.MaxBackoff = cmp.Or(o.StoreTimeout, time.Second), cmp.Or(o.MaxBackoff, 5*time.Second)
-	if o.MaxBytes < 0 || o.SegmentBytes < 0 || o.StoreTimeout < 0 || o.MaxBackoff < 0 {
+	o.StoreTimeout, o.MaxBackoff, o.Redo = cmp.Or(o.StoreTimeout, time.Second), cmp.Or(o.MaxBackoff, 5*time.Second), cmp.Or(o.Redo, 10*time.Second)
+	if o.MaxBytes < 0 || o.SegmentBytes < 0 || o.StoreTimeout < 0 || o.MaxBackoff < 0 || o.Redo < 0 {
 		return nil, &chat.Error{Kind: chat.Invalid, Msg: "open spool: sizes and times are not negative"}
 	}
 	l := &Log{store: store, o: o, log: o.Logger, view: newView(), caught: make(chan struct{}),
@@ -85,6 +92,10 @@ func Open(store feedback.Log, o Options) (*Log, error) {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	close(l.caught)
+	if f, ok := store.(Forgetful); ok {
+		l.forgetful = f
+		f.Guard()
+	}
 	if err := l.load(); err != nil {
 		return nil, err
 	}

@@ -36,17 +36,19 @@ type request struct {
 // PutGeneration implements [feedback.Writer].
 func (l *Log) PutGeneration(ctx context.Context, g feedback.Generation) (feedback.Durability, error) {
 	r := record{generation: &g}
-	payload, err := r.encode()
-	if err != nil {
-		return "", err
-	}
 	if l.direct() {
 		durability, err := withTimeout(ctx, l, func(ctx context.Context) (feedback.Durability, error) { return l.store.PutGeneration(ctx, g) })
 		if !l.lost(ctx, err) {
+			if err == nil {
+				l.acknowledged(r)
+			}
 			return durability, err
 		}
 	}
-	_, err = l.spool(ctx, r, payload)
+	payload, err := r.encode()
+	if err == nil {
+		_, err = l.spool(ctx, r, payload)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -71,6 +73,9 @@ func (l *Log) PutEvent(ctx context.Context, e feedback.Event) (feedback.Event, f
 			return stored{live, durability}, err
 		})
 		if !l.lost(ctx, err) {
+			if err == nil {
+				l.acknowledged(record{event: &e})
+			}
 			return s.live, s.durability, err
 		}
 	}
