@@ -460,28 +460,3 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
-
-func TestFoldSeed(t *testing.T) {
-	for in, want := range map[int64]int64{0: 0, 1: 1, 1<<31 - 2: 1<<31 - 2} {
-		if got := foldSeed(in); got != want {
-			t.Errorf("foldSeed(%d) = %d", in, got)
-		}
-	}
-	seen := map[int64]int64{}
-	for i := range int64(20000) {
-		for _, seed := range []int64{-1 - i, 1<<31 - 1 + i, i << 32, i<<40 + 1<<62} {
-			if seed >= 0 && seed < 1<<31-1 {
-				continue
-			}
-			got := foldSeed(seed)
-			if got < 0 || got >= 1<<31-1 {
-				t.Fatalf("foldSeed(%d) = %d", seed, got)
-			}
-			seen[got]++
-		}
-	}
-	// 80,000 draws from 2³¹ meet about 1.5 times.
-	if len(seen) < 79_980 {
-		t.Errorf("%d of 80000 seeds stay apart", len(seen))
-	}
-}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
 	"plumb/chat"
 	"plumb/clients/upstream"
@@ -33,9 +32,7 @@ func Probe(ctx context.Context, url string) (kind string, err error) {
 	defer client.CloseIdleConnections()
 
 	var version struct{ Version string }
-	root := base.JoinPath()
-	root.Path = strings.TrimSuffix(root.Path, "/v1")
-	_, err = get(ctx, client, root.JoinPath("/api/version").String(), &version)
+	_, err = get(ctx, client, base.JoinPath("/api/version").String(), &version)
 	if err != nil {
 		return "", upstream.Broken("probe "+base.Redacted(), err)
 	}
@@ -43,14 +40,14 @@ func Probe(ctx context.Context, url string) (kind string, err error) {
 		return KindOllama, nil
 	}
 	var models struct{ Data []json.RawMessage }
-	status, err := get(ctx, client, root.JoinPath("/v1/models").String(), &models)
+	status, err := get(ctx, client, upstream.OpenAIRoot(base).JoinPath("/models").String(), &models)
 	if err != nil {
 		return "", upstream.Broken("probe "+base.Redacted(), err)
 	}
 	if models.Data != nil || status == http.StatusUnauthorized || status == http.StatusForbidden {
 		return KindOpenAI, nil
 	}
-	return "", &chat.Error{Kind: chat.Upstream, Msg: fmt.Sprintf("probe %s: it answers neither /api/version nor /v1/models as Ollama or OpenAI do", base.Redacted())}
+	return "", &chat.Error{Kind: chat.Upstream, Msg: fmt.Sprintf("probe %s: it answers neither /api/version as Ollama does nor the list of models as OpenAI does", base.Redacted())}
 }
 
 // get reads a JSON object into v if there is one: its absence is an answer too.

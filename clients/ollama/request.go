@@ -1,7 +1,6 @@
 package ollama
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -12,14 +11,12 @@ import (
 	"github.com/ollama/ollama/api"
 
 	"plumb/chat"
+	"plumb/clients/upstream"
 )
 
-const (
-	maxTopLogprobs = 20
-	// unknownContext bounds replies without MaxTokens where the context's size is not told. The server ends them at
-	// its context anyway.
-	unknownContext = 1 << 17
-)
+// unknownContext bounds replies without MaxTokens where the context's size is not told. The server ends them at its context
+// anyway.
+const unknownContext = 1 << 17
 
 // body is what /api/chat and /api/generate take of the fields used here. The library's own type loses what it does not
 // know of a tool's schema.
@@ -49,7 +46,7 @@ type request struct {
 
 // request translates a draw, or says which of its fields Ollama cannot honour.
 func (c *Client) request(ctx context.Context, d chat.Draw) (*request, error) {
-	if err := check(d); err != nil {
+	if err := upstream.Check(d); err != nil {
 		return nil, err
 	}
 	messages, err := toMessages(d.Messages)
@@ -94,10 +91,10 @@ func (c *Client) complete(ctx context.Context, r *request) error {
 		return nil
 	}
 	if !m.can.Prefix {
-		return invalid("prefixes", fmt.Sprintf("the template of model %q closes the last assistant turn, and the server does not render prompts, so a reply cannot be continued", d.Model))
+		return upstream.Invalid("prefixes", fmt.Sprintf("the template of model %q closes the last assistant turn, and the server does not render prompts, so a reply cannot be continued", d.Model))
 	}
 	if r.shared.Tools != nil {
-		return invalid("prefixes", fmt.Sprintf("model %q cannot continue a reply and call tools at once", d.Model))
+		return upstream.Invalid("prefixes", fmt.Sprintf("model %q cannot continue a reply and call tools at once", d.Model))
 	}
 	r.raw, err = c.render(ctx, r.shared)
 	return err
@@ -107,7 +104,7 @@ func (c *Client) complete(ctx context.Context, r *request) error {
 func (r *request) of(i int) (route string, b body) {
 	b = r.shared
 	b.Options = maps.Clone(b.Options)
-	b.Options["seed"] = foldSeed(r.draw.Seeds[i])
+	b.Options["seed"] = upstream.FoldSeed(r.draw.Seeds[i])
 	switch p := r.draw.Prefixes[i]; {
 	case p == "":
 		return "/api/chat", b
@@ -174,36 +171,9 @@ func (c *Client) think() *api.ThinkValue {
 	return &api.ThinkValue{Value: *c.options.Think}
 }
 
-func check(d chat.Draw) error {
-	s := d.Sampling
-	switch {
-	case d.Model == "":
-		return invalid("model", "it is empty")
-	case len(d.Messages) == 0:
-		return invalid("messages", "there are none")
-	case len(d.Seeds) != len(d.Prefixes):
-		return invalid("seeds", fmt.Sprintf("there are %d for %d prefixes", len(d.Seeds), len(d.Prefixes)))
-	case d.MaxTokens < 0:
-		return invalid("max_tokens", fmt.Sprintf("%d is below 1", d.MaxTokens))
-	case s.TopLogprobs < 0 || s.TopLogprobs > maxTopLogprobs:
-		return invalid("top_logprobs", fmt.Sprintf("%d is not in 0..%d", s.TopLogprobs, maxTopLogprobs))
-	}
-	return nil
-}
-
-func invalid(param, what string) error {
-	return &chat.Error{Kind: chat.Invalid, Param: param, Msg: "draw: " + param + ": " + what}
-}
-
-// absent says that an optional JSON field is missing or null.
-func absent(raw json.RawMessage) bool {
-	raw = bytes.TrimSpace(raw)
-	return len(raw) == 0 || string(raw) == "null"
-}
-
 // toFormat translates OpenAI's response_format to Ollama's format: "json" or a schema.
 func toFormat(raw json.RawMessage) (json.RawMessage, error) {
-	if absent(raw) {
+	if upstream.Absent(raw) {
 		return nil, nil
 	}
 	var f struct {
@@ -211,7 +181,7 @@ func toFormat(raw json.RawMessage) (json.RawMessage, error) {
 		JSONSchema struct{ Schema json.RawMessage } `json:"json_schema"`
 	}
 	if err := json.Unmarshal(raw, &f); err != nil {
-		return nil, invalid("response_format", err.Error())
+		return nil, upstream.Invalid("response_format", err.Error())
 	}
 	switch f.Type {
 	case "text":
@@ -219,31 +189,31 @@ func toFormat(raw json.RawMessage) (json.RawMessage, error) {
 	case "json_object":
 		return json.RawMessage(`"json"`), nil
 	case "json_schema":
-		if absent(f.JSONSchema.Schema) {
-			return nil, invalid("response_format.json_schema.schema", "it is missing")
+		if upstream.Absent(f.JSONSchema.Schema) {
+			return nil, upstream.Invalid("response_format.json_schema.schema", "it is missing")
 		}
 		return f.JSONSchema.Schema, nil
 	}
-	return nil, invalid("response_format.type", fmt.Sprintf("%q is not one of text, json_object, json_schema", f.Type))
+	return nil, upstream.Invalid("response_format.type", fmt.Sprintf("%q is not one of text, json_object, json_schema", f.Type))
 }
 
 // toTools translates OpenAI's tools. Ollama always lets the model choose.
 func toTools(raw, choice json.RawMessage) (json.RawMessage, error) {
-	if !absent(choice) {
+	if !upstream.Absent(choice) {
 		var word string
 		if json.Unmarshal(choice, &word) != nil || word != "auto" && word != "none" {
-			return nil, invalid("tool_choice", fmt.Sprintf("Ollama can only do \"auto\" and \"none\", not %s", choice))
+			return nil, upstream.Invalid("tool_choice", fmt.Sprintf("Ollama can only do \"auto\" and \"none\", not %s", choice))
 		}
 		if word == "none" {
 			return nil, nil
 		}
 	}
-	if absent(raw) {
+	if upstream.Absent(raw) {
 		return nil, nil
 	}
 	var tools []json.RawMessage
 	if err := json.Unmarshal(raw, &tools); err != nil {
-		return nil, invalid("tools", err.Error())
+		return nil, upstream.Invalid("tools", err.Error())
 	}
 	return raw, nil
 }
@@ -257,7 +227,7 @@ func toMessages(messages []chat.Message) ([]api.Message, error) {
 		}
 		calls, err := toToolCalls(m.ToolCalls)
 		if err != nil {
-			return nil, invalid(fmt.Sprintf("messages[%d].tool_calls", i), err.Error())
+			return nil, upstream.Invalid(fmt.Sprintf("messages[%d].tool_calls", i), err.Error())
 		}
 		out[i].ToolCalls = calls
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/ollama/ollama/api"
+
+	"plumb/clients/upstream"
 )
 
 // toolCall is OpenAI's shape: Ollama has the same fields, but arguments is an object there and a string here.
@@ -22,7 +24,7 @@ type toolFunction struct {
 
 // toToolCalls translates the calls of an earlier assistant message.
 func toToolCalls(raw json.RawMessage) ([]api.ToolCall, error) {
-	if absent(raw) {
+	if upstream.Absent(raw) {
 		return nil, nil
 	}
 	var calls []toolCall

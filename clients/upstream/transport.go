@@ -61,6 +61,14 @@ func ParseURL(s string) (*url.URL, error) {
 	return u, nil
 }
 
+// OpenAIRoot completes the address of an OpenAI-compatible server: without a path it is that of "/v1".
+func OpenAIRoot(u *url.URL) *url.URL {
+	if u.Path == "" {
+		return u.JoinPath("/v1")
+	}
+	return u
+}
+
 // bounded ends replies that are too long with an error.
 type bounded struct{ next http.RoundTripper }
 
