@@ -2,12 +2,41 @@ package lm_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"testing"
 
 	"plumb/lm"
 	"plumb/lm/gguf"
 	"plumb/lm/tiny"
 )
+
+// BenchmarkBuiltIn draws 64 tokens of each of n replies from the built-in model.
+func BenchmarkBuiltIn(b *testing.B) {
+	m, err := tiny.Open()
+	if err != nil {
+		b.Fatal(err)
+	}
+	prompt := m.EncodeText("<|im_start|>user\nHow do I keep basil alive on a window sill?<|im_end|>\n<|im_start|>assistant\n")
+	for _, n := range []int{1, 8, 64} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			jobs, tokens := make([]lm.Job, n), 0
+			for i := range jobs {
+				jobs[i].Seed = int64(i)
+			}
+			for b.Loop() {
+				err := m.Generate(context.Background(), nil, prompt, jobs, lm.Settings{Temperature: 1, TopP: .95, MaxTokens: 64}, func(int, lm.Token) bool {
+					tokens++
+					return true
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
 
 // BenchmarkFullTraining is a step of training from scratch: all weights of a small model, a batch of 32 texts of 128
 // tokens.
