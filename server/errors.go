@@ -67,6 +67,9 @@ func envelopeOf(err error, requestID string) (int, wireError) {
 // responses, except for streams that have begun.
 func (s *Server) fail(c *gin.Context, err error) {
 	t := traceOf(c)
+	if ctx := c.Request.Context(); ctx.Err() != nil {
+		err = context.Cause(ctx) // whatever failed, failed because of this
+	}
 	t.err = err
 	c.Abort()
 	if c.Writer.Written() {

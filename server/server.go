@@ -17,6 +17,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"plumb/chat"
 	"plumb/sampler"
 )
 
@@ -51,8 +52,8 @@ func (s *Server) Handler() http.Handler { return s.engine }
 // Serve answers requests on l until ctx ends. It then lets those that run finish for Options.Drain, during which
 // /readyz says no, and cancels what is left. It returns nil after an orderly end.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
+	requests, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
 	h := &http.Server{
 		Handler:           s.engine,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -74,7 +75,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	err := h.Shutdown(limit)
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.options.Logger.Warn("drain: requests still running are cancelled", "after", s.options.Drain)
-		cancel()
+		cancel(&chat.Error{Kind: chat.Unavailable, Msg: "answer request: the server is shutting down"})
 		err = h.Close()
 	}
 	return err
@@ -139,7 +140,7 @@ func (o *Options) validate() error {
 	problems = append(problems, validateKeys(o.Keys)...)
 	for _, origin := range o.Origins {
 		if err := http.NewCrossOriginProtection().AddTrustedOrigin(origin); err != nil {
-			problems = append(problems, fmt.Errorf("Origins: %w", err))
+			problems = append(problems, fmt.Errorf("in Origins: %w", err))
 		}
 	}
 	return errors.Join(problems...)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -377,5 +376,3 @@ func TestServeCancelsWhatDoesNotEnd(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func fmtSeed(seed int64) string { return fmt.Sprint(seed) }

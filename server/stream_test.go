@@ -237,7 +237,7 @@ func TestLeavingCancels(t *testing.T) {
 				close(inside)
 				<-ctx.Done() // hangs the test if leaving does not cancel
 				cancelled <- ctx.Err()
-				return ctx.Err()
+				return &chat.Error{Kind: chat.Upstream, Msg: "draw: the request broke", Cause: ctx.Err()}
 			}
 			ctx, leave := context.WithCancel(context.Background())
 			body := ask(`"align": {"method": "` + method + `"}`)
