@@ -13,8 +13,11 @@ import (
 
 // training returns the upstream as the offline work knows it.
 func (u *upstream) training() offline.Upstream {
-	if u.ollama != nil {
+	switch {
+	case u.ollama != nil:
 		return onOllama{u}
+	case u.openai != nil:
+		return readOnly{u}
 	}
 	return onEngine{u}
 }
@@ -90,6 +93,25 @@ func (u onOllama) Warm(ctx context.Context, name string) error { return u.ollama
 // Continue implements [offline.Upstream].
 func (u onOllama) Continue(ctx context.Context, d chat.Draw, each func(chat.Piece)) error {
 	return u.ollama.Continue(ctx, d, each)
+}
+
+// readOnly is an OpenAI-compatible server, which takes no models: reward models can be fitted, and that is all.
+type readOnly struct{ *upstream }
+
+var errReadOnly = &chat.Error{Kind: chat.Unavailable, Msg: "publish model: an OpenAI-compatible upstream takes no models; --method rm needs none, and Ollama or the built-in engine take them"}
+
+// Locate implements [offline.Upstream].
+func (readOnly) Locate(context.Context, string) (string, error) { return "", errReadOnly }
+
+// Publish implements [offline.Upstream].
+func (readOnly) Publish(context.Context, offline.Publication) (string, error) { return "", errReadOnly }
+
+// Warm implements [offline.Upstream].
+func (readOnly) Warm(context.Context, string) error { return errReadOnly }
+
+// Continue implements [offline.Upstream].
+func (u readOnly) Continue(ctx context.Context, d chat.Draw, each func(chat.Piece)) error {
+	return u.openai.Continue(ctx, d, each)
 }
 
 // copyFile copies a file whole or not at all.

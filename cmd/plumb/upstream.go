@@ -7,6 +7,7 @@ import (
 
 	"plumb/chat"
 	"plumb/clients/ollama"
+	"plumb/clients/openai"
 	"plumb/lm"
 	"plumb/sampler"
 )
@@ -19,6 +20,7 @@ type upstream struct {
 	local  *localModels // with the built-in engine
 	engine *lm.Engine
 	ollama *ollama.Client
+	openai *openai.Client
 }
 
 // openUpstream connects to what --upstream names, and finds out what it is where that is not said.
@@ -43,10 +45,15 @@ func openUpstream(ctx context.Context, w *Where) (*upstream, error) {
 		}
 		return &upstream{generator: c, models: c.Models, ollama: c}, nil
 	}
-	return nil, fmt.Errorf("connect to --upstream %s: OpenAI-compatible servers are not supported yet", url)
+	c, err := openai.New(openai.Options{URL: url, Key: w.UpstreamKey})
+	if err != nil {
+		return nil, err
+	}
+	return &upstream{generator: c, models: c.Models, openai: c}, nil
 }
 
 var (
 	_ sampler.Generator = (*lm.Engine)(nil)
 	_ sampler.Generator = (*ollama.Client)(nil)
+	_ sampler.Generator = (*openai.Client)(nil)
 )
