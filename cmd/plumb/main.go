@@ -36,6 +36,8 @@ type cli struct {
 	RM      RMCmd      `cmd:"" name:"rm" help:"Fit, use and measure reward models on files."`
 	LM      LMCmd      `cmd:"" name:"lm" help:"Use, train and convert language models on files."`
 	Eval    EvalCmd    `cmd:"" help:"Measure ways of choosing a reply."`
+	Data    DataCmd    `cmd:"" help:"Move feedback in and out as rows of training data."`
+	Doctor  DoctorCmd  `cmd:"" help:"Check the upstream, the store, the disk and training beside chat, and say what to do."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
 }
 
