@@ -33,6 +33,9 @@ type Runner struct {
 
 	// Neutral is text that nobody votes on, whose likelihood must not fall; nil means English sentences of all sorts.
 	Neutral []rows.Demonstration
+	// Anchors is text of the base's own kind, away from the votes, whose likelihood training holds up where Config.Train.Anchor says so.
+	// It must not be what Neutral measures.
+	Anchors []rows.Demonstration
 	// Progress, if not nil, is told how far a state is; all is 0 where that is not known.
 	Progress func(state registry.State, done, all int, note string)
 

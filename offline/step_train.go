@@ -25,7 +25,9 @@ func (w *work) trainer(ctx context.Context, state registry.State) (train.Trainer
 		},
 		Referenced: func(done, all int) { w.progress(state, done, all, "reference") },
 	}
-	return t, train.Encoder{Model: m, MaxLength: c.MaxLength}, nil
+	e := train.Encoder{Model: m, MaxLength: c.MaxLength}
+	t.Anchors, _ = e.Demonstrations(w.Anchors)
+	return t, e, nil
 }
 
 // reference computes the log-probs of the untouched base, which training then finds in the cache.

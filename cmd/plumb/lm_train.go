@@ -43,6 +43,8 @@ type LMTrainCmd struct {
 	PassTokens  int     `help:"Tokens computed at once, which bounds memory." default:"1024"`
 	Ordered     bool    `help:"Take rows in their order, not shuffled."`
 	Chat        bool    `help:"A plain prompt is what a user said, not plain text."`
+	Anchors     string  `help:"JSON Lines {prompt, completion}: text of the model's own kind, whose likelihood --anchor holds up while votes are learned." placeholder:"FILE"`
+	Anchor      float64 `help:"Weight of the likelihood of --anchors." default:"0"`
 	Start       string  `help:"Adapter to begin with." placeholder:"FILE" type:"existingfile"`
 	Full        bool    `help:"Train all weights, not an adapter (sft)."`
 	Type        string  `help:"With --full: type of the matrices in the file." default:"f16" enum:"f32,f16,bf16,q8_0"`
@@ -55,6 +57,9 @@ func (cmd *LMTrainCmd) Validate() error {
 	if cmd.Threads < 0 {
 		return fmt.Errorf("--threads: got %d, want 0 or more", cmd.Threads)
 	}
+	if (cmd.Anchors != "") != (cmd.Anchor != 0) {
+		return errors.New("--anchors and --anchor: want both or none")
+	}
 	if cmd.Full && cmd.Start != "" {
 		return errors.New("--full and --start: want one of them")
 	}
@@ -65,7 +70,7 @@ func (cmd *LMTrainCmd) config() train.Config {
 	return train.Config{Method: cmd.Method, Beta: cmd.Beta, Epsilon: cmd.Epsilon, Gamma: cmd.Gamma, Desirable: cmd.Desirable,
 		Undesirable: cmd.Undesirable, Full: cmd.Full, Rank: cmd.Rank, Alpha: cmd.Alpha, LR: cmd.LR, Schedule: cmd.Schedule,
 		Warmup: cmd.Warmup, FinalLR: cmd.FinalLR, Decay: cmd.Decay, Beta2: cmd.Beta2, Clip: cmd.Clip, Epochs: cmd.Epochs,
-		Batch: cmd.Batch, MaxLength: cmd.MaxLength, PassTokens: cmd.PassTokens, Ordered: cmd.Ordered, Seed: cmd.Seed}
+		Batch: cmd.Batch, MaxLength: cmd.MaxLength, PassTokens: cmd.PassTokens, Anchor: cmd.Anchor, Ordered: cmd.Ordered, Seed: cmd.Seed}
 }
 
 // Run trains and writes the result. A line a step goes to standard output.
@@ -102,6 +107,15 @@ func (cmd *LMTrainCmd) Run(c *Context) error {
 
 func (cmd *LMTrainCmd) train(c *Context, t train.Trainer) (*train.Result, error) {
 	e := train.Encoder{Model: t.Model, MaxLength: cmd.MaxLength, Chat: cmd.Chat}
+	if cmd.Anchors != "" {
+		anchors, err := rows.ReadFiles[rows.Demonstration](cmd.Anchors)
+		if err != nil {
+			return nil, err
+		}
+		var dropped map[string]int
+		t.Anchors, dropped = e.Demonstrations(anchors)
+		sayDropped(c.Stderr, dropped)
+	}
 	switch train.Kind(cmd.Method) {
 	case train.Preference:
 		all, err := rows.ReadFiles[rows.Preference](cmd.Data...)

@@ -25,6 +25,7 @@ type Config struct {
 	Gamma       float64  `json:"gamma,omitempty"`       // simpo's margin; .5
 	Desirable   float64  `json:"desirable,omitempty"`   // kto: weight of liked replies; 1
 	Undesirable float64  `json:"undesirable,omitempty"` // kto: weight of disliked replies; 1
+	Anchor      float64  `json:"anchor,omitempty"`      // weight of the anchors' likelihood, where a trainer has anchors; 0 for none
 	Full        bool     `json:"full,omitempty"`        // train all weights, not an adapter; sft only
 	Rank        int      `json:"rank,omitempty"`        // of the adapter; 16
 	Alpha       float64  `json:"alpha,omitempty"`       // its scale times rank; 16
@@ -121,6 +122,7 @@ func (c Config) Check() error {
 	want(Kind(c.Method) != Unpaired || c.Batch >= 2, "batch: got 1; %s compares the rows of a batch, so it needs at least 2", c.Method)
 	want(c.MaxLength >= 2, "max_length: got %d, want 2 or more", c.MaxLength)
 	want(c.PassTokens >= 1, "pass_tokens: got %d, want 1 or more", c.PassTokens)
+	want(c.Anchor >= 0 && c.Anchor <= 1e3, "anchor: got %v, want 0 … 1000", c.Anchor)
 	want(c.Clip == -1 || c.Clip > 0, "clip: got %v, want more than 0, or -1 for none", c.Clip)
 	want(c.Decay >= 0 && c.Decay <= 10, "decay: got %v, want 0 … 10", c.Decay)
 	want(c.Beta2 >= 0 && c.Beta2 < 1, "beta2: got %v, want [0, 1)", c.Beta2)

@@ -170,3 +170,9 @@ func rowsHash[T any](all []T, each func(T) (prompt []int32, completions [][]int3
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+func hashReplies(all []Reply) string {
+	return rowsHash(all, func(r Reply) ([]int32, [][]int32, float64, bool) {
+		return r.Prompt, [][]int32{r.Completion}, r.Weight, r.Label
+	})
+}

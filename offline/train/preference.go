@@ -56,11 +56,7 @@ func (o *preferences) begin(ctx context.Context) (err error) {
 		}
 		return nil
 	}
-	all := make([]int, len(o.pairs))
-	for i := range all {
-		all[i] = i
-	}
-	o.refs, err = o.ref.Logprobs(ctx, o.trees(all), o.Config.PassTokens, o.Referenced)
+	o.refs, err = o.ref.Logprobs(ctx, o.trees(all(len(o.pairs))), o.Config.PassTokens, o.Referenced)
 	return err
 }
 

@@ -23,9 +23,7 @@ type imitation struct {
 }
 
 func (o *imitation) rows() (int, string, int) {
-	return len(o.replies), rowsHash(o.replies, func(r Reply) ([]int32, [][]int32, float64, bool) {
-		return r.Prompt, [][]int32{r.Completion}, r.Weight, true
-	}), 1
+	return len(o.replies), hashReplies(o.replies), 1
 }
 
 func (o *imitation) begin(context.Context) error { return nil }

@@ -14,8 +14,9 @@ type Step struct {
 	Accuracies *float64 `json:"rewards/accuracies,omitempty"` // share of pairs with chosen above rejected; a tie is not
 	LogpsC     *float64 `json:"logps/chosen,omitempty"`       // mean over replies of Σ log-prob, nats
 	LogpsR     *float64 `json:"logps/rejected,omitempty"`
-	KL         *float64 `json:"kl,omitempty"` // KTO's reference point
-	Tokens     int      `json:"tokens"`       // whose log-probs the loss is of
+	KL         *float64 `json:"kl,omitempty"`         // KTO's reference point
+	Anchor     *float64 `json:"anchor_nll,omitempty"` // nats a token
+	Tokens     int      `json:"tokens"`               // whose log-probs the loss is of
 	LR         float64  `json:"lr"`
 }
 

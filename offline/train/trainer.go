@@ -19,6 +19,8 @@ type Trainer struct {
 	Config Config
 	// Start is the adapter to begin with, which is changed; nil makes a new one from the seed.
 	Start *lm.Adapter
+	// Anchors are replies whose likelihood is held up where Config.Anchor says so; their own weights and labels do not count.
+	Anchors []Reply
 	// Dir keeps a checkpoint, from which the next Trainer with the same model, configuration and rows goes on; "" for none.
 	Dir string
 	// Cache is the folder of reference log-probs; "" for none.
@@ -100,8 +102,8 @@ func (r *run) loop(ctx context.Context, o objective) (*Result, error) {
 	}
 	order := order{rows: n, batch: c.Batch, least: least, ordered: c.Ordered, seed: c.Seed}
 	steps := order.steps(c.Epochs)
-	schedule := c.schedule(steps)
-	step, fingerprint, err := r.resume(hash)
+	schedule, anchor := c.schedule(steps), r.anchored()
+	step, fingerprint, err := r.resume(hash + hashReplies(r.Anchors))
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +121,9 @@ func (r *run) loop(ctx context.Context, o objective) (*Result, error) {
 		clear(r.grad.Data)
 		s, err := o.batch(ctx, order.at(step), r.grad)
 		if err != nil {
+			return nil, err
+		}
+		if err := anchor.add(ctx, step, &s, r.grad); err != nil {
 			return nil, err
 		}
 		s.Step, s.Steps, s.Epoch, s.LR = step+1, steps, float64(step)/float64(order.perEpoch()), schedule.At(step)

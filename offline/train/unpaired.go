@@ -40,17 +40,11 @@ type unpaired struct {
 }
 
 func (o *unpaired) rows() (int, string, int) {
-	return len(o.replies), rowsHash(o.replies, func(r Reply) ([]int32, [][]int32, float64, bool) {
-		return r.Prompt, [][]int32{r.Completion}, r.Weight, r.Label
-	}), 2
+	return len(o.replies), hashReplies(o.replies), 2
 }
 
 func (o *unpaired) begin(ctx context.Context) (err error) {
-	all := make([]int, len(o.replies))
-	for i := range all {
-		all[i] = i
-	}
-	o.refs, err = o.ref.Logprobs(ctx, o.trees(all), o.Config.PassTokens, o.Referenced)
+	o.refs, err = o.ref.Logprobs(ctx, o.trees(all(len(o.replies))), o.Config.PassTokens, o.Referenced)
 	return err
 }
 
