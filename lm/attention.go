@@ -39,14 +39,14 @@ func (a *attention) forward(y, probs, q, k, v []float32) {
 		if s.past > 0 {
 			kernel.Gemm(false, true, s.n, s.past, a.size, scale, qs, dim, k[s.prefix*kv+kvCol:], kv, 0, p, width)
 		}
-		kernel.Gemm(false, true, s.n, s.n, a.size, scale, qs, dim, k[s.own*kv+kvCol:], kv, 0, p[s.past:], width)
+		kernel.Gemm(false, true, s.n, s.n, a.size, scale, qs, dim, k[s.row*kv+kvCol:], kv, 0, p[s.past:], width)
 		for r := range s.n {
 			row := p[r*width : (r+1)*width]
 			kernel.Softmax(row[:s.past+r+1])
 			clear(row[s.past+r+1:])
 		}
 		ys := y[s.row*dim+col:]
-		kernel.Gemm(false, false, s.n, a.size, s.n, 1, p[s.past:], width, v[s.own*kv+kvCol:], kv, 0, ys, dim)
+		kernel.Gemm(false, false, s.n, a.size, s.n, 1, p[s.past:], width, v[s.row*kv+kvCol:], kv, 0, ys, dim)
 		if s.past > 0 {
 			kernel.Gemm(false, false, s.n, a.size, s.past, 1, p, width, v[s.prefix*kv+kvCol:], kv, 1, ys, dim)
 		}
@@ -54,18 +54,21 @@ func (a *attention) forward(y, probs, q, k, v []float32) {
 }
 
 // backward stores in dq and adds to dk and dv, given dy and what forward had. Heads that share keys and values, and
-// branches that share a prompt, add to the same rows, so they are taken one after another; different key-value heads run
-// concurrently.
+// branches that share a prompt, add to the same rows, so they are taken one after another; different trees and different
+// key-value heads run concurrently.
 func (a *attention) backward(dq, dk, dv, dy, probs, q, k, v []float32) {
 	_, at := a.probsSize()
-	group := a.heads / a.kvHeads
-	widest := 0
-	for _, s := range a.segments {
-		widest = max(widest, s.n*(s.past+s.n))
-	}
-	kernel.Parallel(a.kvHeads, func(g int) {
+	group, trees := a.heads/a.kvHeads, a.trees()
+	kernel.Parallel((len(trees)-1)*a.kvHeads, func(task int) {
+		t, g := task/a.kvHeads, task%a.kvHeads
+		from, to := trees[t], trees[t+1]
+		widest := 0
+		for _, s := range a.segments[from:to] {
+			widest = max(widest, s.n*(s.past+s.n))
+		}
 		dp := make([]float32, widest)
-		for i, s := range a.segments {
+		for i := from; i < to; i++ {
+			s := a.segments[i]
 			for h := g * group; h < (g+1)*group; h++ {
 				n := s.n * (s.past + s.n)
 				a.backwardHead(s, h, dp[:n], probs[at[i]+h*n:][:n], dq, dk, dv, dy, q, k, v)
@@ -74,12 +77,22 @@ func (a *attention) backward(dq, dk, dv, dy, probs, q, k, v []float32) {
 	})
 }
 
+// trees returns where the segments of each tree begin, and their number. A tree begins with its prompt.
+func (a *attention) trees() (first []int) {
+	for i, s := range a.segments {
+		if s.past == 0 {
+			first = append(first, i)
+		}
+	}
+	return append(first, len(a.segments))
+}
+
 func (a *attention) backwardHead(s segment, h int, dp, p, dq, dk, dv, dy, q, k, v []float32) {
 	dim, kv, width := a.heads*a.size, a.kvHeads*a.size, s.past+s.n
 	scale := float32(1 / math.Sqrt(float64(a.size)))
 	col, kvCol := h*a.size, h/(a.heads/a.kvHeads)*a.size
 	dys, qs := dy[s.row*dim+col:], q[s.row*dim+col:]
-	own, before := s.own*kv+kvCol, s.prefix*kv+kvCol
+	own, before := s.row*kv+kvCol, s.prefix*kv+kvCol
 	// dp = dy·vᵀ, dv += pᵀ·dy
 	kernel.Gemm(false, true, s.n, s.n, a.size, 1, dys, dim, v[own:], kv, 0, dp[s.past:], width)
 	kernel.Gemm(true, false, s.n, a.size, s.n, 1, p[s.past:], width, dys, dim, 1, dv[own:], kv)

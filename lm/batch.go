@@ -12,7 +12,6 @@ type Tree struct {
 // segment is a run of rows with consecutive positions: a prompt, or a branch after it.
 type segment struct {
 	row, n       int // first row and number of rows
-	own          int // first row among keys and values; row, but while decoding
 	prefix, past int // first row and number of the prompt's rows that come before it; past is 0 for a prompt
 }
 
@@ -71,7 +70,7 @@ func layOut(trees []Tree, vocab int) (*batch, error) {
 
 // add appends the rows of one segment.
 func (b *batch) add(tokens []int32, position int, s segment) segment {
-	s.row, s.own, s.n = len(b.tokens), len(b.tokens), len(tokens)
+	s.row, s.n = len(b.tokens), len(tokens)
 	if s.n == 0 {
 		return s
 	}

@@ -3,6 +3,7 @@ package lm
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"plumb/chat"
 	"plumb/lm/kernel"
@@ -14,9 +15,12 @@ type chooser struct {
 	Settings
 	random *rand.Rand
 	counts map[int32]int // of tokens drawn, where penalties need them
-	work   []float32
-	ranked ranking
-	kept   []float64
+
+	// memory kept from one draw to the next
+	work, probs, kept []float32
+	ids               []int32
+	cut               selection
+	ranked            ranking
 }
 
 // greedyBelow is a temperature below which x/T overflows float32; the most likely token has all the probability there.
@@ -68,64 +72,85 @@ func argmax(x []float32) int32 {
 	return int32(best)
 }
 
-// drawPlain draws from softmax(x/temperature), in the order of the vocabulary. It overwrites x.
+// drawPlain draws from softmax(x/temperature). It overwrites x.
 func (c *chooser) drawPlain(x []float32) int32 {
-	shift, inverse := x[argmax(x)], float32(1/c.Temperature)
-	for i := range x {
-		x[i] = (x[i] - shift) * inverse
+	if c.Temperature != 1 {
+		shift, inverse := x[argmax(x)], float32(1/c.Temperature)
+		for i := range x {
+			x[i] = (x[i] - shift) * inverse
+		}
 	}
 	kernel.Softmax(x)
+	return int32(c.index(x))
+}
+
+// index draws an index with the given probabilities, which add up to about 1. One of probability 0 is never drawn.
+func (c *chooser) index(p []float32) int {
 	total := 0.
-	for _, p := range x {
-		total += float64(p)
+	for _, v := range p {
+		total += float64(v)
 	}
 	left, last := c.random.Float64()*total, 0
-	for i, p := range x {
-		if p > 0 {
+	for i, v := range p {
+		if v > 0 {
 			last = i
-			if left -= float64(p); left < 0 {
+			if left -= float64(v); left < 0 {
 				break
 			}
 		}
 	}
-	return int32(last)
+	return last
 }
 
-// drawFiltered takes tokens from the most likely down as long as every filter keeps them, and draws one of those.
+// drawFiltered draws from the tokens that every filter keeps.
 func (c *chooser) drawFiltered(x []float32) int32 {
-	order := &c.ranked
-	order.rank(x)
-	first := x[order.at(0)]
-	limit, total := len(x), 0. // total is Σ exp(x − first) over what top-p sees
-	if c.TopK > 0 && c.TopK < limit {
-		limit = c.TopK
-		for i := range limit {
-			total += math.Exp(float64(x[order.at(i)] - first))
-		}
-	} else {
-		total = math.Exp(kernel.LogSumExp(x) - float64(first))
+	c.probs = append(c.probs[:0], x...)
+	p := c.probs // at temperature 1
+	kernel.Softmax(p)
+	first := argmax(x)
+	// Tokens less likely than this are outside the nucleus: all of them together lack the mass to reach into it.
+	rare := c.MinP * float64(p[first])
+	if c.TopP > 0 && c.TopP < 1 && c.TopK == 0 {
+		rare = max(rare, (1-c.TopP)/(2*float64(len(x))))
 	}
-	kept, mass, sum := c.kept[:0], 0., 0.
-	for i := range limit {
-		below := float64(x[order.at(i)] - first)
-		p := math.Exp(below)
-		if i > 0 && (p == 0 || c.TopP > 0 && c.TopP < 1 && mass >= c.TopP*total || p < c.MinP) {
-			break
-		}
-		mass += p
-		w := math.Exp(below / c.Temperature)
-		sum += w
-		kept = append(kept, w)
-	}
-	c.kept = kept
-	left, pick := c.random.Float64()*sum, len(kept)-1
-	for i, w := range kept {
-		if left -= w; left < 0 {
-			pick = i
-			break
+	ids := c.ids[:0]
+	for id, v := range p {
+		if float64(v) >= rare || c.TopK > 0 { // top-k comes before min-p
+			ids = append(ids, int32(id))
 		}
 	}
-	return order.at(pick)
+	c.ids = ids
+	c.cut.logits = x
+	if c.TopK > 0 && c.TopK < len(ids) {
+		ids = c.cut.most(ids, func(int32) float64 { return 1 }, float64(c.TopK))
+	}
+	if c.TopP > 0 && c.TopP < 1 {
+		total := 1.
+		if c.TopK > 0 {
+			total = sumOf(p, ids)
+		}
+		ids = c.cut.most(ids, func(id int32) float64 { return float64(p[id]) }, c.TopP*total)
+	}
+	ids = slices.DeleteFunc(ids, func(id int32) bool { return float64(p[id]) < c.MinP*float64(p[first]) })
+	return c.drawOf(ids, x, x[first])
+}
+
+// drawOf draws one of ids from softmax(x/temperature); first is the largest of x.
+func (c *chooser) drawOf(ids []int32, x []float32, first float32) int32 {
+	w, inverse := c.kept[:0], float32(1/c.Temperature)
+	for _, id := range ids {
+		w = append(w, (x[id]-first)*inverse)
+	}
+	c.kept = w
+	kernel.Softmax(w)
+	return ids[c.index(w)]
+}
+
+func sumOf(p []float32, ids []int32) (sum float64) {
+	for _, id := range ids {
+		sum += float64(p[id])
+	}
+	return sum
 }
 
 // Alternative is a token that could have been drawn.

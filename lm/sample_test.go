@@ -220,3 +220,39 @@ func TestRankingIsSorted(t *testing.T) {
 		}
 	}
 }
+
+// A selection takes what comes first in sorted order, whatever the order it is given and however many are equal.
+func TestSelectionTakesTheMostLikely(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	for range 3000 {
+		n := 1 + r.IntN(60)
+		s := selection{logits: make([]float32, n)}
+		ids, weights := make([]int32, n), make([]float64, n)
+		for i := range ids {
+			s.logits[i], ids[i] = float32(r.IntN(1+r.IntN(n))), int32(i)
+			weights[i] = float64(1 + r.IntN(4)) // whole numbers: sums are exact in any order
+		}
+		sorted := slices.Clone(ids)
+		slices.SortStableFunc(sorted, func(a, b int32) int { return int(s.logits[b] - s.logits[a]) })
+		r.Shuffle(n, func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+		mass, sum, want := float64(1+r.IntN(4*n)), 0., n
+		for i, id := range sorted {
+			if sum += weights[id]; sum >= mass {
+				want = i + 1
+				break
+			}
+		}
+		got := slices.Clone(s.most(ids, func(id int32) float64 { return weights[id] }, mass))
+		slices.Sort(got)
+		slices.Sort(sorted[:want])
+		if !slices.Equal(got, sorted[:want]) {
+			t.Fatalf("logits %v, weights %v, mass %v: took %v, want %v", s.logits, weights, mass, got, sorted[:want])
+		}
+		if all := slices.Sorted(slices.Values(ids)); all[0] != 0 || all[n-1] != int32(n-1) || len(slices.Compact(all)) != n {
+			t.Fatalf("ids were lost: %v", ids)
+		}
+	}
+	if got := (&selection{}).most(nil, nil, 1); len(got) != 0 {
+		t.Errorf("of nothing: %v", got)
+	}
+}
