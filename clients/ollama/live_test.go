@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"plumb/chat"
+	"plumb/sampler/samplertest"
 )
 
 // These tests need a real Ollama with the model smollm2:135m:
@@ -228,4 +229,28 @@ func TestLiveProbe(t *testing.T) {
 	if kind, err := Probe(t.Context(), os.Getenv("PLUMB_TEST_OLLAMA")); kind != KindOllama || err != nil {
 		t.Errorf("%q %v", kind, err)
 	}
+}
+
+// Where the template closes a last assistant message, prefixes are continued raw: the suite holds just the same.
+func TestLiveClosedTemplate(t *testing.T) {
+	c := live(t)
+	base, err := c.Show(t.Context(), liveModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if base.Path == "" {
+		t.Skip("the model's file cannot be read from here")
+	}
+	base.Template = "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
+	const name = "plumb-live-test:closed"
+	if _, err := c.Publish(t.Context(), name, base.Path, base.Blob, base); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Delete(context.Background(), name) })
+	if m, err := c.model(t.Context(), name); err != nil || m.open || !m.can.Prefix {
+		t.Fatalf("%+v %v", m, err)
+	}
+	samplertest.TestGenerator(t, func(t *testing.T) samplertest.Subject {
+		return samplertest.Subject{Generator: c, Model: name}
+	})
 }
