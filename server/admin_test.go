@@ -134,7 +134,11 @@ func TestExport(t *testing.T) {
 	wantError(t, f.get("/v1/feedback/export?kind=pairs"), 400, "kind")
 	wantError(t, f.get("/v1/feedback/export?source=bots"), 400, "source")
 
-	e.err = errors.New("store broke")
+}
+
+func TestExportThatBreaks(t *testing.T) {
+	e := &fakeExporter{rows: []any{map[string]any{"prompt": "a"}}, err: errors.New("store broke")}
+	f := newFixture(t, func(o *Options) { o.Exporter = e })
 	response, err := http.Get(f.http.URL + "/v1/feedback/export")
 	if err == nil {
 		_, err = io.ReadAll(response.Body)
@@ -143,7 +147,8 @@ func TestExport(t *testing.T) {
 	if err == nil {
 		t.Error("an export that broke off looks whole")
 	}
-	e.rows, e.err = nil, errAway
+	e = &fakeExporter{err: errAway}
+	f = newFixture(t, func(o *Options) { o.Exporter = e })
 	wantError(t, f.get("/v1/feedback/export"), 503, "")
 	e.err = nil
 	if a := f.get("/v1/feedback/export"); a.status != 200 || a.body != "" {

@@ -56,8 +56,8 @@ func TestChatAnswers(t *testing.T) {
 		g.Policy.Name != "base" || g.RM != "rm-1" || g.Candidates[3].ID != id+".3" || !g.Candidates[3].Shown || g.Candidates[2].Shown {
 		t.Errorf("kept %+v", g)
 	}
-	if f.policy.user != g.User {
-		t.Errorf("the policy was resolved for %q", f.policy.user)
+	if got := f.policy.user.Load(); got != g.User {
+		t.Errorf("the policy was resolved for %q", got)
 	}
 	if a.header.Get("X-Plumb-Stored") != "durable" || a.header.Get("X-Request-Id") == "" {
 		t.Errorf("headers %v", a.header)

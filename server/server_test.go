@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -213,11 +214,11 @@ func wantError(t *testing.T, a answer, status int, param string) {
 type fakePolicies struct {
 	policy Policy
 	err    error
-	user   string // asked for last
+	user   atomic.Value // asked for last
 }
 
 func (p *fakePolicies) Policy(_ context.Context, name, user string) (Policy, error) {
-	p.user = user
+	p.user.Store(user)
 	if p.err != nil {
 		return Policy{}, p.err
 	}
