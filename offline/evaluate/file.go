@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"plumb/chat"
 	"plumb/lm"
@@ -30,7 +31,7 @@ func File(ctx context.Context, server Generator, name string, m *lm.Model, promp
 		if err != nil {
 			return nil, fmt.Errorf("check file: draw from %s: %w", name, err)
 		}
-		a.Equal = theirs.Text == ours
+		a.Equal = whole(theirs.Text) == whole(ours)
 		a.Deltas = deltas(m, logprobs, theirs.Logprobs)
 		if math.IsInf(a.Margin, 1) {
 			a.Margin = 0
@@ -62,8 +63,11 @@ func (p Policy) greedy(ctx context.Context, messages []chat.Message, maxTokens i
 			ids = append(ids, t.ID)
 		}
 	}
-	return p.Model.Tokenizer().Decode(ids), tokens, nil
+	return p.text(ids), tokens, nil
 }
+
+// whole cuts off a character that the token limit has broken; servers differ in what they make of it.
+func whole(text string) string { return strings.TrimRight(text, "\uFFFD") }
 
 func greedily(ctx context.Context, server Generator, name string, messages []chat.Message, maxTokens int) (*chat.Completion, error) {
 	zero := 0.

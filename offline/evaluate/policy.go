@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"plumb/chat"
 	"plumb/lm"
@@ -86,7 +87,18 @@ func (p Policy) draw(ctx context.Context, messages []chat.Message, seeds []int64
 		if r.ended && len(said) > 0 {
 			said = said[:len(said)-1]
 		}
-		r.text = p.Model.Tokenizer().Decode(said)
+		r.text = p.text(said)
 	}
 	return prompt, replies, nil
+}
+
+// text decodes a reply as servers send it: bytes that are no characters become U+FFFD.
+func (p Policy) text(ids []int32) string {
+	var b strings.Builder
+	stream := p.Model.Tokenizer().Stream()
+	for _, id := range ids {
+		b.WriteString(stream.Push(id))
+	}
+	b.WriteString(stream.Flush())
+	return b.String()
 }
