@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -130,13 +129,14 @@ func (r *runs) demo(ctx context.Context, method string, seed int64, tokens int, 
 	if err != nil {
 		return demo.Outcome{}, err
 	}
-	o := demo.Outcome{Run: result.Run, Decision: result.Decision, Pairs: result.Pairs, Seconds: result.Seconds, NLL: math.NaN()}
+	o := demo.Outcome{Run: result.Run, Decision: result.Decision, Pairs: result.Pairs, Seconds: result.Seconds}
 	var report struct {
 		Checks []struct {
 			Name, Detail string
 			Value        *float64
 			Pass         bool
 			Insufficient bool
+			Evidence     bool
 		}
 	}
 	if len(result.Gate) > 0 {
@@ -146,10 +146,10 @@ func (r *runs) demo(ctx context.Context, method string, seed int64, tokens int, 
 	}
 	var failed []string
 	for _, c := range report.Checks {
-		if c.Name == "nll" && c.Value != nil {
-			o.NLL = *c.Value
+		if c.Name == "neutral_nll" {
+			o.NLL = c.Value
 		}
-		if !c.Pass {
+		if !c.Pass && !(c.Insufficient && c.Evidence) {
 			failed = append(failed, c.Name+": "+c.Detail)
 		}
 	}

@@ -25,7 +25,7 @@ type Outcome struct {
 	Decision string // live, canary or rejected
 	Why      string // the checks that failed, "" if none
 	Pairs    int
-	NLL      float64 // relative change of the NLL of neutral text, .01 = 1 % worse; NaN if not measured
+	NLL      *float64 // relative change of the NLL of neutral text, .01 = 1 % worse; nil if not measured
 	Seconds  float64
 }
 
@@ -64,7 +64,7 @@ type Result struct {
 	Decision string      `json:"decision"`
 	Why      string      `json:"why,omitempty"`
 	Pairs    int         `json:"pairs"`
-	NLL      float64     `json:"nll_change"`
+	NLL      *float64    `json:"nll_change"`
 	Restored bool        `json:"rollback_restored"` // every base reply came back under its seed
 	Seconds  float64     `json:"seconds"`
 	// Chat speed of one stream, in replies/s, before and while the run trained; 0 if it was not measured.

@@ -68,7 +68,7 @@ func TestPlay(t *testing.T) {
 			if method != "rm" {
 				set(.9)
 			}
-			return Outcome{Run: "run-1", Decision: "live", Pairs: 40, NLL: .01}, nil
+			return Outcome{Run: "run-1", Decision: "live", Pairs: 40}, nil
 		},
 		Rollback: func(context.Context) error { set(.4); return nil },
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"image/color"
 	"io"
-	"math"
 	"text/tabwriter"
 
 	"gonum.org/v1/plot"
@@ -31,8 +30,8 @@ func (r *Result) Table(w io.Writer) error {
 	if r.Why != "" {
 		fmt.Fprintf(w, " %s.", r.Why)
 	}
-	if !math.IsNaN(r.NLL) {
-		fmt.Fprintf(w, " Neutral text became %+.1f %% harder (NLL).", 100*r.NLL)
+	if r.NLL != nil {
+		fmt.Fprintf(w, " Neutral text became %+.1f %% harder (NLL).", 100**r.NLL)
 	}
 	if len(r.Rows) > 2 {
 		fmt.Fprintf(w, " Rolling back restored the base's replies: %v.", r.Restored)

@@ -49,10 +49,12 @@ func (d *Demo) vote(ctx context.Context) (votes, wrong int, err error) {
 // judge makes one person's vote on two candidates of a generation.
 func (d *Demo) judge(random *rand.Rand, prompt, id string, candidates []client.Candidate) (client.Vote, bool) {
 	a := candidates[random.IntN(len(candidates))]
-	b := candidates[random.IntN(len(candidates))]
-	// A person who is shown two replies of a kind looks at another one before giving up.
-	for tries := 0; tries < 4 && d.Taste.Holds(prompt, a.Text) == d.Taste.Holds(prompt, b.Text); tries++ {
-		b = candidates[random.IntN(len(candidates))]
+	b := a
+	// A person compares a reply with one that differs in what matters to that person, if there is one.
+	for _, i := range random.Perm(len(candidates)) {
+		if b = candidates[i]; d.Taste.Holds(prompt, a.Text) != d.Taste.Holds(prompt, b.Text) {
+			break
+		}
 	}
 	wrong := random.Float64() < d.Noise
 	good, bad := d.Taste.Holds(prompt, a.Text), d.Taste.Holds(prompt, b.Text)

@@ -35,14 +35,16 @@ func (c *Corpus) prompts(seed uint64, n int, of func(subject int) bool) []string
 // neutralSeed names the stream that no training uses.
 const neutralSeed = 0x6e65757472616c
 
-// Neutral returns 60 chats that were not trained on: small talk, facts and advice in every manner, to see
-// whether training on votes has made the model worse at what nobody voted on.
+// Neutral returns 80 exchanges that were not trained on and that no taste is about: small talk, and questions beyond the
+// model. Their likelihood tells whether training on votes has made the model worse at what nobody voted on.
 func (c *Corpus) Neutral() [][2]string {
-	out := make([][2]string, 0, 60)
-	for i := 0; len(out) < cap(out); i++ {
-		m := c.Chat(neutralSeed, i)
-		if len(m) == 2 {
-			out = append(out, [2]string{m[0].Content, m[1].Content})
+	out := make([][2]string, 80)
+	for i := range out {
+		r := rand.New(rand.NewPCG(neutralSeed, uint64(i)))
+		if i%2 == 0 {
+			out[i][0], out[i][1] = c.smalltalk(r, "")
+		} else {
+			out[i][0], out[i][1] = beyond(r)
 		}
 	}
 	return out
