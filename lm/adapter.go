@@ -73,7 +73,7 @@ func (m *Model) emptyAdapter(l LoRA, has func(*linear) bool) *Adapter {
 			}
 		}
 	}
-	ad := &Adapter{Params: newParams(tensors), LoRA: l, dim: m.config.Dim, layers: make([][7]*pair, len(m.layers))}
+	ad := &Adapter{Params: layoutOf(tensors).ZeroLike(), LoRA: l, dim: m.config.Dim, layers: make([][7]*pair, len(m.layers))}
 	for i := range m.layers {
 		for j, w := range m.layers[i].maps() {
 			if has(w) {

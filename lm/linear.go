@@ -14,7 +14,7 @@ func eachRow(n int, f func(from, to int)) {
 
 // forward stores x·Wᵀ + bias in y. x is n×in, y is n×out.
 func (l *linear) forward(y, x []float32, n int) {
-	if l.mutable {
+	if l.w != nil {
 		kernel.Gemm(false, true, n, l.out, l.in, 1, x, l.in, l.w, l.in, 0, y, l.out)
 	} else {
 		kernel.GemmPacked(false, n, 1, x, l.in, l.rearranged(), 0, y, l.out)
@@ -28,13 +28,19 @@ func (l *linear) forward(y, x []float32, n int) {
 
 // rearranged returns W as products read it, made at the first use.
 func (l *linear) rearranged() *kernel.Packed {
-	l.once.Do(func() { l.packed = kernel.Pack(true, l.out, l.in, l.w, l.in) })
+	l.once.Do(func() {
+		w, err := l.m.values(l.name)
+		if err != nil {
+			panic("lm: " + err.Error()) // a row was decoded when the model was read
+		}
+		l.packed = kernel.Pack(true, l.out, l.in, w, l.in)
+	})
 	return l.packed
 }
 
 // backward adds dy·W to dx; with grad set, a gradient of all weights, it adds dyᵀ·x and the sums of dy to it.
 func (l *linear) backward(dx, dy, x []float32, n int, grad *Params) {
-	if l.mutable {
+	if l.w != nil {
 		kernel.Gemm(false, false, n, l.in, l.out, 1, dy, l.out, l.w, l.in, 1, dx, l.in)
 	} else {
 		kernel.GemmPackedT(false, n, 1, dy, l.out, l.rearranged(), 1, dx, l.in)

@@ -38,9 +38,12 @@ func (g Merge) Write(m *Model, path string) (digest string, err error) {
 		tensors = append(tensors, gguf.TensorSource{
 			Name: info.Name, Type: t, Dims: info.Dims,
 			Write: func(w io.Writer) error {
-				values := m.params.Tensor(info.Name)
+				values, err := m.values(info.Name)
+				if err != nil {
+					return err
+				}
 				if low != nil {
-					values = low.merged(l)
+					values = low.merged(l, values)
 				}
 				return gguf.Encoded(info.Name, t, info.Dims, values).Write(w)
 			},
@@ -125,11 +128,11 @@ func (m *Model) linearNamed(name string) *linear {
 }
 
 // changed tells whether the weights may no longer be those of the file.
-func (m *Model) changed() bool { return m.embed.mutable }
+func (m *Model) changed() bool { return m.params.Data != nil }
 
-// merged returns W + scale·B·A, out×in.
-func (p *pair) merged(l *linear) []float32 {
-	w := append([]float32(nil), l.w...)
+// merged returns W + scale·B·A, out×in, for the values of W.
+func (p *pair) merged(l *linear, values []float32) []float32 {
+	w := slices.Clone(values)
 	kernel.Gemm(false, false, l.out, l.in, p.rank, p.scale, p.b, p.rank, p.a, l.in, 1, w, l.in)
 	return w
 }

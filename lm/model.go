@@ -38,7 +38,10 @@ type Config struct {
 }
 
 // Model is an open language model. Its methods are safe for concurrent use, except while the weights that Weights returned
-// are being changed. Memory: the weights as float32, and once more when they have been used (rearranged for speed).
+// are being changed.
+//
+// Memory: the file, mapped where the system can, and the weights that have been used once as float32, rearranged for
+// products. Opening a model is quick; the first use of it decodes the weights.
 type Model struct {
 	// ActivationBytes bounds what a forward pass keeps for its backward pass. A batch that needs more keeps each layer's
 	// input alone and computes the rest again on the way back: the same bits, in a third to half as much time again. 0 means 2 GiB.
@@ -49,7 +52,7 @@ type Model struct {
 	file      *gguf.File
 	tokenizer *token.Tokenizer
 	template  *template.Template
-	params    *Params // all weights, in the order of the file
+	params    *Params // where all weights lie, in the order of the file; the values only after Weights
 	embed     *linear // V×D
 	output    *linear // V×D; embed if tied
 	outNorm   []float32
@@ -69,13 +72,14 @@ type layer struct {
 
 // linear is a weight matrix of out rows and in columns: y = x·Wᵀ + bias.
 type linear struct {
+	m       *Model
 	name    string // of the tensor, "blk.0.attn_q.weight"
+	info    gguf.TensorInfo
 	out, in int
-	w       []float32 // out×in
+	w       []float32 // out×in, nil unless it may change: see Weights
 	bias    []float32 // out, or nil
 	at      int       // offset of w in Params
 	biasAt  int
-	mutable bool // w may change, so it is never rearranged
 	once    sync.Once
 	packed  *kernel.Packed
 }

@@ -45,7 +45,7 @@ func (m *Model) Forward(ad *Adapter, trees []Tree, keep bool) (*Pass, error) {
 	p.mem.reset(0, 0)
 	x := p.mem.floats(len(b.tokens) * c.Dim)
 	for r, token := range b.tokens {
-		copy(x[r*c.Dim:(r+1)*c.Dim], m.embed.w[int(token)*c.Dim:])
+		m.embedding(x[r*c.Dim:(r+1)*c.Dim], token)
 	}
 	p.forwardLayers(x, keep)
 	p.forwardHead()
@@ -155,8 +155,8 @@ func (p *Pass) Backward(dlogp [][][]float64, grad *Params) {
 	if p.adapter != nil {
 		g = gradients{adapter: grad}
 	}
-	if want := p.trained(); len(grad.Data) != len(want.Data) {
-		panic(fmt.Sprintf("lm: Backward into %d values where %d are trained", len(grad.Data), len(want.Data)))
+	if want := p.trained(); len(grad.Data) != want.size() {
+		panic(fmt.Sprintf("lm: Backward into %d values where %d are trained", len(grad.Data), want.size()))
 	}
 	d := p.backwardHead(dlogp, g)
 	for i := len(p.m.layers) - 1; i >= 0; i-- {
@@ -203,7 +203,7 @@ func (p *Pass) backwardHead(dlogp [][][]float64, g gradients) []float32 {
 		add(dnormed[target.row*c.Dim:(target.row+1)*c.Dim], dhidden[i*c.Dim:(i+1)*c.Dim])
 	}
 	d := p.mem.zeros(len(p.b.tokens) * c.Dim)
-	normBackward(d, g.weights, p.m.offset("output_norm.weight"), dnormed, p.last, p.m.outNorm, p.scales)
+	normBackward(d, g.weights, p.m.params.offset("output_norm.weight"), dnormed, p.last, p.m.outNorm, p.scales)
 	return d
 }
 
@@ -214,5 +214,3 @@ func (p *Pass) Release() {
 		p.mem, p.layers, p.hidden = nil, nil, nil
 	}
 }
-
-func (m *Model) offset(name string) int { return m.params.Tensors[m.params.index[name]].Offset }

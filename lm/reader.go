@@ -80,7 +80,7 @@ func (r *reader) read(strands []*strand) []float32 {
 	row := 0
 	for _, s := range strands {
 		for _, token := range s.tokens {
-			copy(x[row*c.Dim:(row+1)*c.Dim], m.embed.w[int(token)*c.Dim:])
+			m.embedding(x[row*c.Dim:(row+1)*c.Dim], token)
 			row++
 		}
 	}

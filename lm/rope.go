@@ -17,7 +17,13 @@ type rope struct {
 func (m *Model) readRope() error {
 	m.rope.pairs = m.config.RopeDim / 2
 	m.rope.freq = make([]float64, m.rope.pairs)
-	factors := m.params.Tensor("rope_freqs.weight")
+	var factors []float32
+	if _, ok := m.file.Tensor("rope_freqs.weight"); ok {
+		var err error
+		if factors, err = m.values("rope_freqs.weight"); err != nil {
+			return err
+		}
+	}
 	for i := range m.rope.freq {
 		m.rope.freq[i] = math.Pow(m.config.RopeBase, -2*float64(i)/float64(m.config.RopeDim))
 		if factors != nil {
