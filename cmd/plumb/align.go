@@ -67,7 +67,7 @@ func offlineWork(c *Context, w *Where) (*offline.Runner, *store, error) {
 // AlignRunCmd is "plumb align run".
 type AlignRunCmd struct {
 	Where
-	Method     string  `help:"auto follows the advice; rm fits the reward model alone; dpo or another loss of pairs, kto, bco, sft." default:"auto"`
+	Method     string  `help:"auto follows the advice; rm fits the reward model alone; dpo or another loss of pairs, kto, bco, sft." default:"auto" setting:"align_method"`
 	Seed       int64   `help:"Of everything that is drawn." default:"0"`
 	Beta       float64 `help:"Pull towards the base." default:"0.1"`
 	LR         float64 `name:"lr" help:"Learning rate." default:"1e-4"`
@@ -81,7 +81,7 @@ type AlignRunCmd struct {
 	Prompts    int     `help:"Held-out prompts that replies are drawn to for the gate." default:"24"`
 	Canary     float64 `help:"Share of users who get the new model first; 0 makes it live at once." default:"0"`
 	Type       string  `help:"Type of the published matrices." default:"f16" enum:"f16,bf16,f32,q8_0,keep"`
-	Lenient    bool    `help:"Let a model pass though a check had too little data to say anything."`
+	Lenient    bool    `help:"Let a model pass though a check had too little data to say anything." setting:"align_lenient"`
 	Threads    int     `help:"Threads; 0 takes all processors." default:"0"`
 	Background bool    `help:"Leave the processor to others: idle scheduling, in a session of its own."`
 }

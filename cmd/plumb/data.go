@@ -24,8 +24,8 @@ type DataCmd struct {
 // Kept says which store; it is the part of [Where] that needs no model.
 type Kept struct {
 	Store  string `help:"Where feedback is kept: sqlite:FILE, or redis://HOST:PORT/DB (rediss:// for TLS). Empty: plumb.db in --data." placeholder:"URL"`
-	Data   string `help:"Folder for the database." default:"plumb-data" placeholder:"DIR" type:"path"`
-	Prefix string `help:"Of the keys in Redis." default:"plumb"`
+	Data   string `help:"Folder for the database, the spool, runs and models." default:"plumb-data" placeholder:"DIR" type:"path"`
+	Prefix string `help:"Of the keys in Redis; servers that share a store share it." default:"plumb"`
 }
 
 func (k *Kept) check() error {

@@ -19,7 +19,7 @@ import (
 type DoctorCmd struct {
 	Where
 	Draws   int           `help:"Replies drawn at once to see how many the upstream really works on at a time." default:"8"`
-	Timeout time.Duration `help:"Longest it may take." default:"3m"`
+	Timeout time.Duration `help:"Longest it may take." default:"3m" setting:"doctor_timeout"`
 	Settle  bool          `hidden:"" help:"Only make this process a good neighbour and print what could be applied."`
 }
 

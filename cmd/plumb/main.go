@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -65,7 +66,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	parser, err := kong.New(&cli{}, kong.Resolvers(settings),
 		kong.Name("plumb"), kong.Description(about),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}), kong.ValueFormatter(describe))
 	if err != nil {
 		fmt.Fprintln(stderr, "plumb:", err)
 		return 2
@@ -83,6 +84,18 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	err = command.Run(&Context{Ctx: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: getenv})
 	return status(err, stderr)
+}
+
+// describe is a flag's help with its default and what it may be, where its place holder and its text do not say so.
+func describe(v *kong.Value) string {
+	text := v.Help
+	if v.Enum != "" && !strings.Contains(text, v.EnumSlice()[0]) {
+		text += " One of " + strings.Join(v.EnumSlice(), ", ") + "."
+	}
+	if v.Flag != nil && v.HasDefault && v.Default != "" && v.Flag.PlaceHolder != "" {
+		text += " Default: " + v.Default + "."
+	}
+	return text
 }
 
 // usageError marks an error that is the caller's: exit status 2.

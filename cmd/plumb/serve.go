@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
+	"plumb/offline"
 	"plumb/offline/pairs"
+	"plumb/sampler"
 	"plumb/server"
 )
 
@@ -54,6 +57,25 @@ func (s *Serving) check() error {
 	}
 	if s.Salt != "" && len(s.Salt) < 16 {
 		problems = append(problems, fmt.Errorf("--salt: %d characters, want at least 16", len(s.Salt)))
+	}
+	if !slices.Contains(sampler.Methods(), s.Method) {
+		problems = append(problems, fmt.Errorf("--method: got %q, want one of %s", s.Method, strings.Join(sampler.Methods(), ", ")))
+	}
+	for _, f := range []struct {
+		name       string
+		got, least int64
+	}{{"--max-n", int64(s.MaxN), 1}, {"--slots", int64(s.Slots), 1}, {"--queue", int64(s.Queue), 1}, {"--max-body", s.MaxBody, 1024}} {
+		if f.got < f.least {
+			problems = append(problems, fmt.Errorf("%s: got %d, want at least %d", f.name, f.got, f.least))
+		}
+	}
+	if s.Timeout <= 0 {
+		problems = append(problems, fmt.Errorf("--timeout: got %v, want more than 0, such as 5m", s.Timeout))
+	}
+	if s.AlignEvery != "" {
+		if _, err := offline.ParseSchedule(s.AlignEvery); err != nil {
+			problems = append(problems, fmt.Errorf("--align-every: %w", err))
+		}
 	}
 	return errors.Join(problems...)
 }

@@ -62,7 +62,7 @@ func (s *settings) Validate(app *kong.Application) error {
 	var visit func(n *kong.Node)
 	visit = func(n *kong.Node) {
 		for _, f := range n.Flags {
-			known[settingKey(f.Name)] = true
+			known[settingKey(f)] = true
 		}
 		for _, child := range n.Children {
 			visit(child)
@@ -88,7 +88,7 @@ func (s *settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	if flag.Name == "help" || flag.Name == "config" {
 		return nil, nil
 	}
-	key := settingKey(flag.Name)
+	key := settingKey(flag)
 	if v := s.getenv("PLUMB_" + strings.ToUpper(key)); v != "" {
 		return v, nil
 	}
@@ -106,4 +106,11 @@ func (s *settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	return fmt.Sprint(v), nil
 }
 
-func settingKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+// settingKey is what a flag is called in the file: its name with _ for -, or its tag "setting" where two commands have
+// flags of one name that mean different things.
+func settingKey(flag *kong.Flag) string {
+	if key := flag.Tag.Get("setting"); key != "" {
+		return key
+	}
+	return strings.ReplaceAll(flag.Name, "-", "_")
+}
