@@ -22,8 +22,10 @@ import (
 	"plumb/lm"
 	"plumb/lm/tiny"
 	"plumb/lm/tiny/corpus"
+	"plumb/offline/gate"
 	"plumb/offline/registry"
 	"plumb/offline/rows"
+	"plumb/offline/train"
 )
 
 // store is a registry and a lease in memory.
@@ -202,21 +204,67 @@ type world struct {
 	dir   string
 }
 
+// newWorld makes an installation on the built-in model, whose users have a taste.
 func newWorld(t testing.TB, taste string) *world {
 	t.Helper()
-	dir := t.TempDir()
-	w := &world{log: &memory.Log{}, store: &store{}, local: newLocal(dir), dir: dir}
-	file := tiny.File()
-	if p := os.Getenv("BASE"); p != "" {
-		file, _ = os.ReadFile(p)
-	}
-	if err := os.WriteFile(w.local.path(tiny.Name), file, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	w := emptyWorld(t, tiny.File())
 	c := corpus.New()
 	i := slices.IndexFunc(c.Tastes(), func(x corpus.Taste) bool { return x.Name == taste })
 	w.taste = c.Tastes()[i]
 	return w
+}
+
+func emptyWorld(t testing.TB, base []byte) *world {
+	t.Helper()
+	dir := t.TempDir()
+	w := &world{log: &memory.Log{}, store: &store{}, local: newLocal(dir), dir: dir}
+	if err := os.WriteFile(w.local.path(tiny.Name), base, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// quickWorld makes an installation on a random model of 170,000 weights, whose users vote on made-up replies: they like questions.
+func quickWorld(t testing.TB) *world {
+	t.Helper()
+	base, err := os.ReadFile("../lm/testdata/tiny-llama.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := emptyWorld(t, base)
+	for i := range 40 {
+		w.compare(t, i, "u"+fmt.Sprint(i%7), 0)
+	}
+	return w
+}
+
+// compare has a user compare the two replies to question i; the winner is given.
+func (w *world) compare(t testing.TB, i int, user string, winner int) {
+	t.Helper()
+	ctx := context.Background()
+	g := feedback.Generation{ID: fmt.Sprintf("chatcmpl-%03d", i), Time: time.Unix(int64(1e9+i), 0).UTC(), Messages: []chat.Message{{Role: chat.User, Content: fmt.Sprint("What is ", i, "?")}}}
+	for k, text := range []string{fmt.Sprint("Why do you ask about ", i, "?"), fmt.Sprint("It is ", i, ".")} {
+		g.Candidates = append(g.Candidates, feedback.Candidate{ID: feedback.CandidateID(g.ID, k), Text: text, Shown: k == 0})
+	}
+	if _, err := w.log.PutGeneration(ctx, g); err != nil {
+		t.Fatal(err)
+	}
+	e := feedback.Event{ID: fmt.Sprint("fb-", i, user), Generation: g.ID, User: user, Kind: feedback.Preference, Source: feedback.Human, Time: g.Time,
+		Winner: g.Candidates[winner].ID, Losers: []string{g.Candidates[1-winner].ID}}
+	if _, _, err := w.log.PutEvent(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lax are limits that a random model can meet.
+var lax = gate.Limits{NLL: 10, KLIncumbent: 100, KLBase: 100, Length: 10, Repetition: 1, Displacement: 100, HackResistance: 1e-9, AllowInsufficient: true}
+
+// quick is the runner of a quickWorld.
+func (w *world) quick() *Runner {
+	r := w.runner()
+	r.Neutral, r.Anchors = nil, nil
+	r.Config = Config{Seed: 1, Limits: lax, Train: train.Config{LR: 1e-3, Rank: 4}, Prompts: 4, Draws: 3, MaxTokens: 10}
+	return r
 }
 
 func (w *world) runner() *Runner {
