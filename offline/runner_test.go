@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"plumb/chat"
+	"plumb/feedback"
+	"plumb/feedback/memory"
 	"plumb/offline/gate"
 	"plumb/offline/registry"
 )
@@ -243,6 +245,49 @@ func TestRewardModelAlone(t *testing.T) {
 	}
 	if _, ok := next.Metrics["gate/held_out_accuracy"]; ok {
 		t.Error("the base was measured as a trained incumbent")
+	}
+}
+
+// Every kind of feedback ends in a model by the method that fits it.
+func TestMethodsOfFeedback(t *testing.T) {
+	ctx := context.Background()
+	for _, c := range []struct {
+		name  string
+		event func(i int, g feedback.Generation) feedback.Event
+		want  string
+	}{
+		{"thumbs", func(i int, g feedback.Generation) feedback.Event {
+			return feedback.Event{Generation: g.ID, Kind: feedback.Thumb, Candidate: g.Candidates[i%2].ID, Value: float64(1 - 2*(i%2))}
+		}, "kto"},
+		{"demonstrations", func(i int, g feedback.Generation) feedback.Event {
+			return feedback.Event{Kind: feedback.Demonstration, Messages: g.Messages, Text: "Who wants to know?"}
+		}, "sft"},
+		{"edits", func(i int, g feedback.Generation) feedback.Event {
+			return feedback.Event{Generation: g.ID, Kind: feedback.Edit, Candidate: g.Candidates[1].ID, Text: "Who wants to know?"}
+		}, "dpo"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := quickWorld(t)
+			all, _, err := w.log.Generations(ctx, feedback.Query{Limit: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := &memory.Log{}
+			for i, g := range all {
+				log.PutGeneration(ctx, g)
+				e := c.event(i, g)
+				e.ID, e.Time, e.Source, e.User = feedback.NewEventID(g.Time), g.Time, feedback.Human, "u"
+				if _, _, err := log.PutEvent(ctx, e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := w.quick()
+			r.Log = log
+			run, err := r.Run(ctx, Request{})
+			if err != nil || run.Method != c.want || run.Decision != "live" {
+				t.Errorf("%s (%s): %s %s, %v", run.Method, run.Reason, run.Decision, Why(run), err)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"plumb/chat"
 	"plumb/lm"
+	"plumb/offline/train"
 )
 
 // Policy is a model, as it is or with an adapter.
@@ -15,20 +16,14 @@ type Policy struct {
 	Adapter *lm.Adapter // nil for the model as it is
 }
 
-// logprobs returns Σ log-prob of each reply, limit tokens or one reply at a time. Replies that follow each other on one prompt
-// share a pass over it.
+// logprobs returns Σ log-prob of each branch of each tree, in their order, limit tokens or one tree at a time.
 func (p Policy) logprobs(ctx context.Context, all []lm.Tree, limit int) ([]float64, error) {
 	var sums []float64
-	for from := 0; from < len(all); {
+	for _, g := range train.Groups(all, limit) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		to, size := from, 0
-		for to < len(all) && (to == from || size+tokens(all[to]) <= limit) {
-			size += tokens(all[to])
-			to++
-		}
-		pass, err := p.Model.Forward(p.Adapter, all[from:to], false)
+		pass, err := p.Model.Forward(p.Adapter, all[g.From:g.To], false)
 		if err != nil {
 			return nil, fmt.Errorf("measure log-probs: %w", err)
 		}
@@ -42,17 +37,8 @@ func (p Policy) logprobs(ctx context.Context, all []lm.Tree, limit int) ([]float
 			}
 		}
 		pass.Release()
-		from = to
 	}
 	return sums, nil
-}
-
-func tokens(t lm.Tree) int {
-	n := len(t.Prompt)
-	for _, b := range t.Branches {
-		n += len(b)
-	}
-	return n
 }
 
 // drawn is a reply that a policy drew.

@@ -74,13 +74,13 @@ func (o *preferences) batch(_ context.Context, rows []int, grad *lm.Params) (Ste
 	var seen sides
 	var right mean
 	trees := o.trees(rows)
-	for _, g := range groups(trees, o.Config.PassTokens) {
-		pass, err := o.Model.Forward(o.adapter, trees[g.from:g.to], true)
+	for _, g := range Groups(trees, o.Config.PassTokens) {
+		pass, err := o.Model.Forward(o.adapter, trees[g.From:g.To], true)
 		if err != nil {
 			return s, fmt.Errorf("train: %w", err)
 		}
-		dlogp := make([][][]float64, g.to-g.from)
-		for i, row := range rows[g.from:g.to] {
+		dlogp := make([][][]float64, g.To-g.From)
+		for i, row := range rows[g.From:g.To] {
 			logps, refs := pass.Logprobs[i], o.refs[row]
 			p := loss.Pair{Chosen: total(logps[0]), Rejected: total(logps[1]), RefChosen: refs[0], RefRejected: refs[1],
 				NChosen: len(logps[0]), NRejected: len(logps[1])}

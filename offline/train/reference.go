@@ -66,15 +66,15 @@ func (r *Reference) Logprobs(ctx context.Context, trees []lm.Tree, limit int, ea
 			}
 		}
 	}
-	for _, group := range groups(missing, limit) {
+	for _, group := range Groups(missing, limit) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := r.compute(missing[group.from:group.to]); err != nil {
+		if err := r.compute(missing[group.From:group.To]); err != nil {
 			return nil, err
 		}
 		if each != nil {
-			each(len(trees)-len(missing)+group.to, len(trees))
+			each(len(trees)-len(missing)+group.To, len(trees))
 		}
 	}
 	sums := make([][]float64, len(trees))
@@ -132,33 +132,6 @@ func (r *Reference) keep(lines []byte) error {
 		return fmt.Errorf("keep reference: %w", err)
 	}
 	return nil
-}
-
-// group is trees[from:to] of one pass.
-type group struct{ from, to int }
-
-// groups cuts trees into runs of at most limit tokens, or of one tree.
-func groups(trees []lm.Tree, limit int) []group {
-	var all []group
-	size := 0
-	for i, t := range trees {
-		n := tokens(t)
-		if len(all) == 0 || size+n > limit {
-			all = append(all, group{i, i})
-			size = 0
-		}
-		size += n
-		all[len(all)-1].to = i + 1
-	}
-	return all
-}
-
-func tokens(t lm.Tree) int {
-	n := len(t.Prompt)
-	for _, b := range t.Branches {
-		n += len(b)
-	}
-	return n
 }
 
 func total(logprobs []float64) float64 {

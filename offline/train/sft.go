@@ -36,13 +36,13 @@ func (o *imitation) batch(_ context.Context, rows []int, grad *lm.Params) (Step,
 		trees[i] = lm.Tree{Prompt: o.replies[row].Prompt, Branches: [][]int32{o.replies[row].Completion}}
 		s.Tokens += len(o.replies[row].Completion)
 	}
-	for _, g := range groups(trees, o.Config.PassTokens) {
-		pass, err := o.Model.Forward(o.adapter, trees[g.from:g.to], true)
+	for _, g := range Groups(trees, o.Config.PassTokens) {
+		pass, err := o.Model.Forward(o.adapter, trees[g.From:g.To], true)
 		if err != nil {
 			return s, fmt.Errorf("train: %w", err)
 		}
-		dlogp := make([][][]float64, g.to-g.from)
-		for i, row := range rows[g.from:g.to] {
+		dlogp := make([][][]float64, g.To-g.From)
+		for i, row := range rows[g.From:g.To] {
 			logps := pass.Logprobs[i][0]
 			share := o.replies[row].Weight / float64(s.Tokens)
 			s.Loss -= share * total(logps)

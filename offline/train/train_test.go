@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -384,4 +385,27 @@ func BenchmarkStep(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func FuzzLoadCheckpoint(f *testing.F) {
+	dir := f.TempDir()
+	if err := save(dir, saved{Fingerprint: "f", Step: 1, N: 2}, []float32{1, 2}, &optim.AdamW{T: 1, M: []float32{1, 1}, V: []float32{2, 2}}); err != nil {
+		f.Fatal(err)
+	}
+	whole, _ := os.ReadFile(filepath.Join(dir, checkpointFile))
+	f.Add(whole[:len(whole)-32])
+	f.Add([]byte(checkpointMagic))
+	f.Add([]byte(checkpointMagic + "\xff\xff\xff\xff{}"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		// The checksum is made right, so that what comes after it is reached.
+		dir := t.TempDir()
+		sum := sha256.Sum256(body)
+		if err := os.WriteFile(filepath.Join(dir, checkpointFile), append(slices.Clone(body), sum[:]...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := saved{Fingerprint: "f"}
+		if ok, err := load(dir, &s, make([]float32, 2), &optim.AdamW{}); ok == (err != nil) {
+			t.Errorf("loaded %v, %v", ok, err)
+		}
+	})
 }

@@ -67,13 +67,13 @@ func (o *unpaired) batch(ctx context.Context, rows []int, grad *lm.Params) (Step
 	}
 	var seen sides
 	trees := o.trees(rows)
-	for _, g := range groups(trees, o.Config.PassTokens) {
-		pass, err := o.Model.Forward(o.adapter, trees[g.from:g.to], true)
+	for _, g := range Groups(trees, o.Config.PassTokens) {
+		pass, err := o.Model.Forward(o.adapter, trees[g.From:g.To], true)
 		if err != nil {
 			return s, fmt.Errorf("train: %w", err)
 		}
-		dlogp := make([][][]float64, g.to-g.from)
-		for i, row := range rows[g.from:g.to] {
+		dlogp := make([][][]float64, g.To-g.From)
+		for i, row := range rows[g.From:g.To] {
 			r, logps := o.replies[row], pass.Logprobs[i][0]
 			e := loss.Example{Logp: total(logps), Ref: o.refs[row][0], Label: r.Label}
 			value, d := o.loss.Example(e, point)
@@ -130,13 +130,13 @@ func (o *unpaired) examples(ctx context.Context, trees []lm.Tree) ([]loss.Exampl
 		return nil, err
 	}
 	examples := make([]loss.Example, len(trees))
-	for _, g := range groups(trees, o.Config.PassTokens) {
-		pass, err := o.Model.Forward(o.adapter, trees[g.from:g.to], false)
+	for _, g := range Groups(trees, o.Config.PassTokens) {
+		pass, err := o.Model.Forward(o.adapter, trees[g.From:g.To], false)
 		if err != nil {
 			return nil, fmt.Errorf("train: %w", err)
 		}
-		for i := g.from; i < g.to; i++ {
-			examples[i] = loss.Example{Logp: total(pass.Logprobs[i-g.from][0]), Ref: refs[i][0]}
+		for i := g.From; i < g.To; i++ {
+			examples[i] = loss.Example{Logp: total(pass.Logprobs[i-g.From][0]), Ref: refs[i][0]}
 		}
 		pass.Release()
 	}
