@@ -2,6 +2,8 @@ package lm
 
 import (
 	"errors"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +63,46 @@ func TestOpenReadsTheShape(t *testing.T) {
 		RopeDim: 4, RopeBase: 100, Eps: 1e-5, Tied: true}
 	if m.Config() != want {
 		t.Errorf("got %+v\nwant %+v", m.Config(), want)
+	}
+}
+
+// Weights are the ones the model computes with: taking them changes no bit, changing them changes the model and the file
+// that is written of it.
+func TestWeightsAreTheModels(t *testing.T) {
+	for _, s := range []sketch{{}, {arch: "qwen2", tied: true}} {
+		m := s.open(t, 4)
+		run := func(m *Model) []float64 {
+			p := forward(t, m, nil, false, sketchTrees[0])
+			defer p.Release()
+			return p.Logprobs[0][0]
+		}
+		before := run(m)
+		w := m.Weights()
+		if !slices.Equal(run(m), before) {
+			t.Error("taking the weights changed the model")
+		}
+		if w != m.Weights() {
+			t.Error("the weights are others the second time")
+		}
+		for i := range w.Data {
+			w.Data[i] *= 1.01
+		}
+		after := run(m)
+		if slices.Equal(after, before) {
+			t.Error("changing the weights did not change the model")
+		}
+		path := filepath.Join(t.TempDir(), "changed.gguf")
+		if _, err := (Merge{Type: gguf.F32}).Write(m, path); err != nil {
+			t.Fatal(err)
+		}
+		written, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer written.Close()
+		if !slices.Equal(run(written), after) {
+			t.Error("the written model is not the changed one")
+		}
 	}
 }
 

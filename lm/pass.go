@@ -20,7 +20,6 @@ type Pass struct {
 	last      []float32      // T×D, output of the last layer
 	scales    []float32      // T, of the output norm
 	hidden    []float32      // R×D, final normed hidden states of the targets' rows, R targets
-	lse       []float64      // R, log-sum-exp of the logits of each target's row
 }
 
 // gradients are where a backward pass adds: one of the two is set.
@@ -92,7 +91,6 @@ func (p *Pass) forwardHead() {
 	for i, target := range p.b.targets {
 		copy(p.hidden[i*c.Dim:(i+1)*c.Dim], normed[target.row*c.Dim:])
 	}
-	p.lse = make([]float64, len(p.b.targets))
 	p.Logprobs = make([][][]float64, len(p.b.first))
 	for tree := range p.Logprobs {
 		p.Logprobs[tree] = make([][]float64, len(p.b.first[tree]))
@@ -103,8 +101,7 @@ func (p *Pass) forwardHead() {
 	}
 	p.eachLogits(func(i int, logits []float32) {
 		target := p.b.targets[i]
-		p.lse[i] = kernel.LogSumExp(logits)
-		p.Logprobs[target.tree][target.branch][target.at] = float64(logits[target.token]) - p.lse[i]
+		p.Logprobs[target.tree][target.branch][target.at] = float64(logits[target.token]) - kernel.LogSumExp(logits)
 	}, nil)
 }
 

@@ -96,9 +96,8 @@ func (l *layer) maps() []*linear { return []*linear{l.q, l.k, l.v, l.o, l.gate, 
 
 // builder finds the tensors that a model of this shape must have, and keeps the first error.
 type builder struct {
-	m    *Model
-	want map[string][2]int // rows, columns of each tensor the model uses
-	err  error
+	m   *Model
+	err error
 }
 
 // shapes lists the tensors of a model: rows×columns by name. Tensors that may be absent are marked by negative rows.
