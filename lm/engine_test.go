@@ -129,6 +129,23 @@ func TestContinueIsExactlyReproducible(t *testing.T) {
 	wg.Wait()
 }
 
+// A prompt that was read is not read again: what the cache holds is what replies go on from.
+func TestContinueGoesOnFromTheCache(t *testing.T) {
+	e, _ := newTestEngine(t, Options{})
+	d := request(1)
+	d.Sampling = temperature(0)
+	first, _, _ := drawn(t, e, d)
+	drawn(t, e, d)
+	if len(e.prompts.kept) != 1 {
+		t.Fatalf("%d prompts are kept", len(e.prompts.kept))
+	}
+	clear(e.prompts.kept[0].cache.hidden)
+	second, _, _ := drawn(t, e, d)
+	if *second[0].Logprob == *first[0].Logprob {
+		t.Error("the prompt was read anew")
+	}
+}
+
 // A reply drawn in blocks is the reply drawn in one: each block goes on from the text so far. Prefixes of different lengths
 // go beside each other.
 func TestContinueGoesOnFromPrefixes(t *testing.T) {
