@@ -53,6 +53,7 @@ func (c Config) withDefaults() Config {
 		c.Type = "f16"
 	}
 	c.Train.Seed = c.Seed
+	c.Train = c.Train.WithDefaults()
 	return c
 }
 

@@ -49,7 +49,7 @@ type Request struct {
 	Seed   *int64 // nil means the Config's
 }
 
-// Run makes a run, or goes on with the newest one if that was interrupted and nothing else is asked for. It returns the manifest as
+// Run makes a run, or goes on with the newest one if that was interrupted and had the same configuration. It returns the manifest as
 // it stands, also with an error: then the run can be gone on with by calling Run again. While another run is under way the error
 // is of kind Conflict.
 func (r *Runner) Run(ctx context.Context, q Request) (registry.Run, error) {
@@ -68,8 +68,8 @@ func (r *Runner) Run(ctx context.Context, q Request) (registry.Run, error) {
 	return r.walk(held, run, fence)
 }
 
-// Begin stores the manifest of a new run, which the next Run with the same request then makes: for those who answer before the
-// work is done. An interrupted run that Run would go on with is returned instead. Conflict while a run is under way.
+// Begin stores the manifest of a new run, which the next Run then makes, by its own request: for those who answer before the work is
+// done. An interrupted run that Run would go on with is returned instead. Conflict while a run is under way.
 func (r *Runner) Begin(ctx context.Context, q Request) (registry.Run, error) {
 	if err := r.config(q).Check(); err != nil {
 		return registry.Run{}, err
@@ -96,42 +96,51 @@ func (r *Runner) config(q Request) Config {
 // patience is how long a run that fails again and again is gone on with.
 const patience = 24 * time.Hour
 
-// pick returns the run to work on: the newest one if it is unfinished and was meant like this, else a new one. Unfinished runs that
-// are not gone on with have failed.
+// pick returns the run to work on: the newest one if it is unfinished and was meant like this, or has done nothing yet, else a new
+// one. Unfinished runs that are not gone on with have failed.
 func (r *Runner) pick(ctx context.Context, q Request, fence int64) (registry.Run, error) {
 	runs, err := r.Registry.Runs(ctx, 20)
 	if err != nil {
 		return registry.Run{}, fmt.Errorf("begin run: %w", err)
 	}
-	config, err := json.Marshal(r.config(q))
+	c := r.config(q)
+	config, err := json.Marshal(c)
 	if err != nil {
 		return registry.Run{}, fmt.Errorf("begin run: %w", err)
 	}
 	for i, old := range runs {
-		if old.Alias != r.Alias || finished(old.State) {
+		if old.Alias != r.Alias || finished(old) {
 			continue
 		}
-		meant := string(old.Config) == string(config) || q == Request{}
-		here := old.State == registry.Collect || r.folder(old).has("start.json")
-		if i == 0 && meant && here && (old.Error == "" || r.now().Sub(old.Created) < patience) {
+		if i == 0 && old.State == registry.Collect {
+			old.Config, old.Seed, old.Method, old.Updated = config, c.Seed, c.Method, r.now()
+			return old, r.put(ctx, old, fence)
+		}
+		if i == 0 && string(old.Config) == string(config) && r.folder(old).has("start.json") && (old.Error == "" || r.now().Sub(old.Created) < patience) {
 			return old, nil
 		}
-		old.State, old.Updated = registry.Failed, r.now()
-		if old.Error == "" {
-			old.Error = "abandoned for another run"
-		}
-		if err := errors.Join(r.folder(old).clean(), r.put(ctx, old, fence)); err != nil {
+		if err := r.abandon(ctx, old, fence); err != nil {
 			return registry.Run{}, err
 		}
 	}
 	now := r.now()
 	run := registry.Run{ID: "run-" + ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String(), Alias: r.Alias, State: registry.Collect,
-		Created: now, Updated: now, Base: registry.Release{Model: r.Base}, Config: config, Seed: r.config(q).Seed, Code: r.Code, Method: r.config(q).Method}
+		Created: now, Updated: now, Base: registry.Release{Model: r.Base}, Config: config, Seed: c.Seed, Code: r.Code, Method: c.Method}
 	return run, r.put(ctx, run, fence)
 }
 
-func finished(s registry.State) bool {
-	return slices.Contains([]registry.State{registry.Live, registry.Rejected, registry.Failed}, s)
+// abandon ends a run that nobody goes on with.
+func (r *Runner) abandon(ctx context.Context, old registry.Run, fence int64) error {
+	old.State, old.Updated = registry.Failed, r.now()
+	if old.Error == "" {
+		old.Error = "abandoned for another run"
+	}
+	return errors.Join(r.folder(old).clean(), r.put(ctx, old, fence))
+}
+
+// finished says whether nothing is left to be done of a run; one that waits as a canary is for people to decide on.
+func finished(m registry.Run) bool {
+	return m.Decision != "" || slices.Contains([]registry.State{registry.Live, registry.Rejected, registry.Failed}, m.State)
 }
 
 // steps are the states in their order with what is done in each.

@@ -333,10 +333,20 @@ func TestCanary(t *testing.T) {
 	if err != nil || run.State != registry.Canary || run.Decision != "canary" {
 		t.Fatalf("%+v, %v", run, err)
 	}
+	// The next run is a new one, whether it asks for the same or not.
+	for _, method := range []string{"", RMOnly} {
+		if again, err := r.Run(ctx, Request{Method: method}); err != nil || again.ID == run.ID {
+			t.Fatalf("%+v, %v", again, err)
+		}
+	}
+	if m, _ := w.store.Run(ctx, run.ID); m.State != registry.Canary {
+		t.Errorf("another run has made the canary %s", m.State)
+	}
+	w.store.alias.Live, w.store.alias.Previous, w.store.alias.Canary = nil, nil, &run.Result
 	if a := w.store.alias; a.Live != nil || *a.Canary != run.Result || a.Share != .2 {
 		t.Errorf("alias %+v", a)
 	}
-	a, err := r.Promote(ctx, "")
+	a, err := r.Promote(ctx, run.ID)
 	if err != nil || *a.Live != run.Result || a.Canary != nil || a.Share != 0 {
 		t.Errorf("promoted %+v, %v", a, err)
 	}

@@ -49,8 +49,8 @@ type Config struct {
 	SaveEvery int `json:"-"`
 }
 
-// withDefaults fills in what is zero.
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with what is zero filled in.
+func (c Config) WithDefaults() Config {
 	def := func(x *float64, v float64) {
 		if *x == 0 {
 			*x = v
@@ -101,7 +101,7 @@ func Methods() []string {
 
 // Check reports all fields that are out of their range or contradict each other, as one error of kind Invalid.
 func (c Config) Check() error {
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	var wrong []string
 	want := func(ok bool, format string, args ...any) {
 		if !ok {

@@ -70,7 +70,7 @@ func (t Trainer) start(kind string) (*run, error) {
 	if want := Kind(t.Config.Method); want != kind {
 		return nil, &chat.Error{Kind: chat.Invalid, Msg: fmt.Sprintf("train: method %s is for %s rows, got %s rows", t.Config.Method, want, kind)}
 	}
-	t.Config = t.Config.withDefaults()
+	t.Config = t.Config.WithDefaults()
 	r := &run{Trainer: t, adapter: t.Start}
 	r.adam.Beta2 = t.Config.Beta2
 	switch {
