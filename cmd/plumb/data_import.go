@@ -23,8 +23,8 @@ import (
 // DataImportCmd is "plumb data import".
 type DataImportCmd struct {
 	Kept
-	Kind  string   `help:"What the rows are: preference {prompt, chosen, rejected}, unpaired {prompt, completion, label} or demonstration {prompt, completion}." required:"" enum:"preference,unpaired,demonstration" placeholder:"KIND"`
-	Salt  string   `help:"Secret that user names are hashed with, at least 16 characters; the server's. Empty: the one kept in --data." placeholder:"TEXT"`
+	Kind  string   `help:"preference {prompt, chosen, rejected}, unpaired {prompt, completion, label} or demonstration {prompt, completion}." required:"" enum:"preference,unpaired,demonstration" placeholder:"KIND"`
+	Salt  string   `help:"Secret that user names are hashed with, at least 16 characters; replicas share it. Empty: the one kept in --data." placeholder:"TEXT"`
 	Files []string `arg:"" name:"file" help:"JSON Lines; texts plain or as messages; .gz is read."`
 }
 

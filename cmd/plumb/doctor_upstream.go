@@ -35,7 +35,7 @@ func (d *doctor) examineUpstream(ctx context.Context) {
 		skip(later[1:])
 		return
 	}
-	took, told, err := d.tryOne(ctx, model)
+	took, _, err := d.tryOne(ctx, model, false)
 	if err != nil {
 		d.add("model", failed, saying(err), "see the server's own log: it has the model, but it does not answer")
 		skip(later[1:])
@@ -46,7 +46,8 @@ func (d *doctor) examineUpstream(ctx context.Context) {
 		found += fmt.Sprintf(", context %d tokens", can.Context)
 	}
 	d.add("model", fine, found, "the first answer includes loading it")
-	d.examineAbilities(can, told)
+	_, told, err := d.tryOne(ctx, model, true)
+	d.examineAbilities(can, told, err)
 	d.examineSlots(ctx, model, can)
 }
 
@@ -60,16 +61,20 @@ func (d *doctor) kind() string {
 	return "an OpenAI-compatible server at " + d.where.Upstream
 }
 
-func (d *doctor) examineAbilities(can chat.Abilities, logprobs bool) {
+func (d *doctor) examineAbilities(can chat.Abilities, logprobs bool, err error) {
 	if can.Prefix {
 		d.add("continuation", fine, "replies can be continued from any prefix", "guided methods (blocks, guide, specrej) work")
 	} else {
 		d.add("continuation", warning, "replies cannot be continued", "guided methods fall back to whole replies; best-of-n and top_m work")
 	}
-	if logprobs {
+	const without = "clients that ask for log-probs get an error, and none are kept; choosing by rewards works"
+	switch {
+	case err != nil:
+		d.add("log-probs", warning, saying(err), without)
+	case !logprobs:
+		d.add("log-probs", warning, "not told", without)
+	default:
 		d.add("log-probs", fine, "told for every token", "they are kept beside each reply")
-	} else {
-		d.add("log-probs", warning, "not told", "mean log-probs are left out of what is kept and of KL estimates; choosing by rewards works")
 	}
 }
 
@@ -84,10 +89,10 @@ func probe(model string, n, tokens int, seed int64) chat.Draw {
 	return d
 }
 
-// tryOne draws one token and says how long that took and whether its log-prob came with it.
-func (d *doctor) tryOne(ctx context.Context, model string) (took time.Duration, logprobs bool, err error) {
+// tryOne draws one token, with its log-prob where asked to, and says how long that took and whether the log-prob came.
+func (d *doctor) tryOne(ctx context.Context, model string, ask bool) (took time.Duration, logprobs bool, err error) {
 	draw := probe(model, 1, 1, 0)
-	draw.Sampling.Logprobs = true
+	draw.Sampling.Logprobs = ask
 	begun := time.Now()
 	var one error
 	err = d.upstream.generator.Continue(ctx, draw, func(p chat.Piece) {

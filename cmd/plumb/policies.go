@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"sync"
 	"time"
@@ -87,11 +88,11 @@ func (p *policies) release(ctx context.Context, user string) registry.Release {
 	return registry.Release{Model: p.base}
 }
 
-// share maps a user to [0, 1), the same on every replica.
+// share maps a user to [0, 1), evenly however alike names are, and the same on every replica. All who have no name are one
+// user.
 func share(user string) float64 {
-	h := fnv.New64a()
-	h.Write([]byte(user))
-	return float64(h.Sum64()>>11) / (1 << 53)
+	sum := sha256.Sum256([]byte("canary\x00" + user))
+	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
 }
 
 // live returns the alias, at most a second old. While the registry is away the last known one stands.

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -15,8 +17,8 @@ import (
 // for --align-every), else from one YAML file (align_every). It implements [kong.Resolver].
 type settings struct {
 	getenv func(string) string
-	file   string         // "" if there is none
-	values map[string]any // of the file, by key
+	file   string               // "" if there is none
+	values map[string]yaml.Node // of the file, by key
 }
 
 // newSettings reads the file named by --config in args, or by PLUMB_CONFIG. No file is no error; one that is named
@@ -29,12 +31,17 @@ func newSettings(args []string, getenv func(string) string) (*settings, error) {
 	if s.file == "" {
 		return s, nil
 	}
-	text, err := os.ReadFile(s.file)
+	f, err := os.Open(s.file)
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
-	if err := yaml.Unmarshal(text, &s.values); err != nil {
+	defer f.Close()
+	d := yaml.NewDecoder(f)
+	if err := d.Decode(&s.values); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("read settings %s: %w", s.file, err)
+	}
+	if err := d.Decode(&yaml.Node{}); err != io.EOF {
+		return nil, fmt.Errorf("read settings %s: more than one document", s.file)
 	}
 	return s, nil
 }
@@ -56,13 +63,15 @@ func configFile(args []string) string {
 	return ""
 }
 
-// Validate refuses keys that are no setting of any command, all of them at once.
+// Validate refuses keys that are no setting of any command, and values of a form that no flag has, all of them at once.
 func (s *settings) Validate(app *kong.Application) error {
-	known := map[string]bool{}
+	known := map[string]*kong.Flag{}
 	var visit func(n *kong.Node)
 	visit = func(n *kong.Node) {
 		for _, f := range n.Flags {
-			known[settingKey(f)] = true
+			if f.Name != "help" && f.Name != "config" && !f.Hidden {
+				known[settingKey(f)] = f
+			}
 		}
 		for _, child := range n.Children {
 			visit(child)
@@ -70,17 +79,47 @@ func (s *settings) Validate(app *kong.Application) error {
 	}
 	visit(app.Node)
 	var problems []error
-	for key, value := range s.values {
-		switch value.(type) {
-		case map[string]any, nil:
-			problems = append(problems, fmt.Errorf("%s: %s: got %v, want a plain value or a list", s.file, key, value))
-		}
-		if !known[key] || key == "help" || key == "config" {
-			problems = append(problems, fmt.Errorf("%s: %s: unknown setting; settings are flags of plumb serve and plumb align with _ for -", s.file, key))
+	keys := slices.SortedFunc(maps.Keys(s.values), func(a, b string) int { return s.values[a].Line - s.values[b].Line })
+	for _, key := range keys {
+		value := s.values[key]
+		if wrong := misused(known[key], value); wrong != "" {
+			problems = append(problems, fmt.Errorf("%s:%d: %s: %s", s.file, value.Line, key, wrong))
 		}
 	}
-	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(problems...)
+}
+
+// misused says what is wrong with a value in the file, "" if nothing is. Its range is checked with the flag's.
+func misused(flag *kong.Flag, value yaml.Node) string {
+	switch text, ok := texts(value); {
+	case flag == nil:
+		return "unknown setting; settings are flags of plumb serve and plumb align with _ for -"
+	case !ok && flag.IsSlice():
+		return "want a value, or a list of values"
+	case !ok || len(text) != 1 && !flag.IsSlice():
+		return "want one value"
+	}
+	return ""
+}
+
+// texts returns a value as it is written in the file, or the values of a list. What looks like a number stays as it was
+// written, so that a secret of digits is not read as one.
+func texts(value yaml.Node) (all []string, ok bool) {
+	switch {
+	case value.Kind == yaml.AliasNode:
+		return texts(*value.Alias)
+	case value.Kind == yaml.ScalarNode:
+		return []string{value.Value}, value.Tag != "!!null"
+	case value.Kind != yaml.SequenceNode:
+		return nil, false
+	}
+	for _, element := range value.Content {
+		if element.Kind != yaml.ScalarNode || element.Tag == "!!null" {
+			return nil, false
+		}
+		all = append(all, element.Value)
+	}
+	return all, true
 }
 
 // Resolve implements [kong.Resolver].
@@ -96,14 +135,8 @@ func (s *settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	if !ok {
 		return nil, nil
 	}
-	if list, ok := v.([]any); ok {
-		parts := make([]string, len(list))
-		for i, e := range list {
-			parts[i] = fmt.Sprint(e)
-		}
-		return strings.Join(parts, string(flag.Tag.Sep)), nil
-	}
-	return fmt.Sprint(v), nil
+	all, _ := texts(v) // Validate has refused what is none
+	return strings.Join(all, string(flag.Tag.Sep)), nil
 }
 
 // settingKey is what a flag is called in the file: its name with _ for -, or its tag "setting" where two commands have
