@@ -334,12 +334,23 @@ func (w *world) vote(t testing.TB, n int, noise float64) (pairs, thumbs int) {
 	return pairs, thumbs
 }
 
+// anchors returns chats of the corpus that the base was trained on.
+func anchors(n int) []rows.Demonstration {
+	var all []rows.Demonstration
+	c := corpus.New()
+	for i := range n {
+		m := c.Chat(11, i)
+		all = append(all, rows.Demonstration{Prompt: rows.Text{Messages: m[:len(m)-1]}, Completion: rows.Plain(m[len(m)-1].Content)})
+	}
+	return all
+}
+
 // share returns how many of a model's replies to held-out prompts are to the taste.
-func (w *world) share(t testing.TB, model string) float64 {
+func (w *world) share(t testing.TB, model string, prompts int) float64 {
 	t.Helper()
 	temperature := .8
 	hits, n := 0., 0.
-	for i, prompt := range corpus.New().HeldOut(5, 40) {
+	for i, prompt := range corpus.New().HeldOut(5, prompts) {
 		d := chat.Draw{Model: model, Messages: []chat.Message{{Role: chat.User, Content: prompt}}, MaxTokens: 64, Sampling: chat.Sampling{Temperature: &temperature}}
 		for k := range 4 {
 			d.Prefixes, d.Seeds = append(d.Prefixes, ""), append(d.Seeds, int64(i*4+k+1))
@@ -357,15 +368,4 @@ func (w *world) share(t testing.TB, model string) float64 {
 		}
 	}
 	return hits / n
-}
-
-// anchors returns chats of the corpus that the base was trained on.
-func anchors(n int) []rows.Demonstration {
-	var all []rows.Demonstration
-	c := corpus.New()
-	for i := range n {
-		m := c.Chat(11, i)
-		all = append(all, rows.Demonstration{Prompt: rows.Text{Messages: m[:len(m)-1]}, Completion: rows.Plain(m[len(m)-1].Content)})
-	}
-	return all
 }
