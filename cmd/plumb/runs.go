@@ -123,7 +123,7 @@ func (r *runs) demo(ctx context.Context, method string, seed int64, tokens int, 
 		flags = append(flags, "--least-rows", "4", "--epochs", "1", "--prompts", "4", "--lenient")
 	}
 	if r.where.Upstream == "" && r.where.Base == "" {
-		flags = append(flags, "--lr", "1e-3", "--batch", "8", "--epochs", "3")
+		flags = append(flags, "--lr", "1e-3", "--batch", "8", "--epochs", "3", "--beta", "0.3")
 	}
 	result, err := r.make(ctx, flags...)
 	if err != nil {

@@ -34,13 +34,15 @@ func divergence(name string, kl, limit float64, tokens int) Check {
 		Detail: fmt.Sprintf("%.4f nats a token over %d tokens of the candidate's own replies", kl, tokens)}
 }
 
-// length asks whether replies became longer or shorter than people's choices explain: the range allowed around the incumbent's
-// length is widened by how much longer, or shorter, chosen replies are than rejected ones.
+// length asks whether replies became longer or shorter than people's choices explain. Where chosen replies are r times as long as
+// rejected ones, the range allowed around the incumbent's length is widened to r² in that direction: wrong votes hide part of what
+// people want, and a trained model goes beyond the mean of what was chosen. Against the votes nothing is explained.
 func length(m Measures, l Limits) Check {
 	const name = "length"
 	lo, hi := 1-l.Length, 1+l.Length
 	if m.PreferredLength > 0 {
-		lo, hi = math.Min(lo, lo*m.PreferredLength), math.Max(hi, hi*m.PreferredLength)
+		explained := m.PreferredLength * m.PreferredLength
+		lo, hi = math.Min(lo, lo*explained), math.Max(hi, hi*explained)
 	}
 	threshold := fmt.Sprintf("%.2f to %.2f of the incumbent's", lo, hi)
 	if len(m.Drawn) < fewest {

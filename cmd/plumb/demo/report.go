@@ -49,13 +49,16 @@ func Plot(path string, results []*Result) error {
 	p := plot.New()
 	p.Title.Text = "Replies to the hidden taste, on prompts nobody voted on"
 	p.Y.Label.Text = "share of replies (95 % interval)"
-	p.Y.Min, p.Y.Max = 0, 1
-	p.Legend.Top, p.Legend.Left = false, false
+	p.Y.Min, p.Y.Max = 0, 1.4 // room for the legend
+	p.Y.Tick.Marker = plot.ConstantTicks{{Value: 0, Label: "0"}, {Value: .25}, {Value: .5, Label: "0.5"}, {Value: .75}, {Value: 1, Label: "1"}}
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.XOffs, p.Legend.YOffs = vg.Points(8), vg.Points(-4)
 	colors := map[string]color.Color{
 		Base: color.RGBA{150, 150, 150, 255}, Search: color.RGBA{86, 180, 233, 255}, Trained: color.RGBA{0, 158, 115, 255},
 		TrainedBest: color.RGBA{0, 114, 178, 255}, RolledBack: color.RGBA{210, 210, 210, 255},
 	}
-	width := vg.Points(22)
+	const group = 6 * vg.Centimeter // of one taste's bars
+	width := group * .16
 	names := make([]string, len(results))
 	for g, r := range results {
 		names[g] = r.Taste
@@ -78,10 +81,7 @@ func Plot(path string, results []*Result) error {
 	}
 	p.NominalX(names...)
 	p.X.Min, p.X.Max = -.5, float64(len(results))-.5
-	p.Legend.YOffs = vg.Points(-4)
-	p.Legend.XOffs = vg.Points(-4)
-	p.Add(plotter.NewGrid())
-	return p.Save(vg.Length(max(1, len(results)))*9*vg.Centimeter+6*vg.Centimeter, 11*vg.Centimeter, path)
+	return p.Save(vg.Length(len(results))*group*1.1+3*vg.Centimeter, 10*vg.Centimeter, path)
 }
 
 // interval95 is one bar's interval, in the form that plotter wants.
