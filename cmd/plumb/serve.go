@@ -155,7 +155,7 @@ func newApp(ctx context.Context, w *Where, s *Serving, log *slog.Logger) (_ *app
 	a.policies = &policies{alias: w.Alias, base: w.baseName(), upstream: a.upstream, registry: a.store.registry, log: log, now: time.Now}
 	a.runs = newRuns(w, a.store, a.upstream, log)
 	options := server.Options{
-		Policies: a.policies, Log: a.store.log, Exporter: pairs.Exporter{Log: a.store.log},
+		Policies: a.policies, Log: erasing{a.store.log, a.store.registry}, Exporter: pairs.Exporter{Log: a.store.log},
 		Runs: a.runs, Releases: a.runs,
 		Checks:  []server.Check{{Name: "upstream", Ready: a.upstreamReady}},
 		Origins: s.Origins, MaxBody: s.MaxBody, MaxN: s.MaxN, Slots: s.Slots, Queue: s.Queue, Timeout: s.Timeout,
