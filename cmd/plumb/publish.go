@@ -90,9 +90,10 @@ func (u onOllama) Publish(ctx context.Context, p offline.Publication) (string, e
 // Warm implements [offline.Upstream].
 func (u onOllama) Warm(ctx context.Context, name string) error { return u.ollama.Warm(ctx, name) }
 
-// Continue implements [offline.Upstream].
+// Continue implements [offline.Upstream]. What the gate compares with our engine is drawn without Ollama's own penalty on
+// repetition, which the engine does not have.
 func (u onOllama) Continue(ctx context.Context, d chat.Draw, each func(chat.Piece)) error {
-	return u.ollama.Continue(ctx, d, each)
+	return u.exact.Continue(ctx, d, each)
 }
 
 // readOnly is an OpenAI-compatible server, which takes no models: reward models can be fitted, and that is all.

@@ -20,6 +20,7 @@ type upstream struct {
 	local  *localModels // with the built-in engine
 	engine *lm.Engine
 	ollama *ollama.Client
+	exact  *ollama.Client // the same server, drawing from the model's bare distribution
 	openai *openai.Client
 }
 
@@ -39,11 +40,17 @@ func openUpstream(ctx context.Context, w *Where) (*upstream, error) {
 		}
 	}
 	if kind == "ollama" {
-		c, err := ollama.New(ollama.Options{URL: url, Threads: w.OllamaThreads})
+		o := ollama.Options{URL: url, Threads: w.OllamaThreads}
+		c, err := ollama.New(o)
 		if err != nil {
 			return nil, err
 		}
-		return &upstream{generator: c, models: c.Models, ollama: c}, nil
+		o.Set = map[string]any{"repeat_penalty": 1}
+		exact, err := ollama.New(o)
+		if err != nil {
+			return nil, err
+		}
+		return &upstream{generator: c, models: c.Models, ollama: c, exact: exact}, nil
 	}
 	c, err := openai.New(openai.Options{URL: url, Key: w.UpstreamKey})
 	if err != nil {
