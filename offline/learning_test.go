@@ -19,7 +19,7 @@ func TestLearnsATaste(t *testing.T) {
 	pairs, thumbs := w.vote(t, 50, .15)
 	r := w.runner()
 	r.Config.Train = train.Config{LR: 1e-3, Beta: .3, Anchor: 1}
-	r.Config.Prompts, r.Config.Split.Prompts = 12, .3
+	r.Config.Prompts, r.Config.Split.Prompts, r.Config.Train.Epochs = 8, .3, 2
 	run, err := r.Run(context.Background(), Request{})
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func TestLearnsATaste(t *testing.T) {
 	if run.Decision != "live" {
 		t.Fatalf("%s: %s", run.Decision, Why(run))
 	}
-	base, trained := w.share(t, r.Base, 25), w.share(t, run.Result.Model, 25)
+	base, trained := w.share(t, r.Base, 20), w.share(t, run.Result.Model, 20)
 	t.Logf("%d pairs, %d thumbs: %.2f of replies are to the taste, %.2f before", pairs, thumbs, trained, base)
 	if trained < base+.15 {
 		t.Errorf("%.2f of replies are to the taste, %.2f before", trained, base)

@@ -134,7 +134,7 @@ func passed(m registry.Run) bool {
 // why returns in a line why a run was rejected.
 func why(m registry.Run) string {
 	var report gate.Report
-	if json.Unmarshal(m.Gate, &report) == nil && report.Why != "" {
+	if json.Unmarshal(m.Gate, &report) == nil && !report.Pass && report.Why != "" {
 		return report.Why
 	}
 	return m.Reason

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -355,6 +356,59 @@ func TestCanary(t *testing.T) {
 	}
 }
 
+// A canary that people dislike is taken back, one that they like goes live.
+func TestJudgeCanary(t *testing.T) {
+	ctx := context.Background()
+	for _, c := range []struct {
+		name    string
+		down    float64 // on the canary
+		verdict string
+	}{{"bad", -1, gate.Bad}, {"good", 1, gate.Good}} {
+		t.Run(c.name, func(t *testing.T) {
+			w := quickWorld(t)
+			r := w.quick()
+			r.Config.Canary = .5
+			if verdict, _, err := r.JudgeCanary(ctx, gate.CanaryLimits{}); verdict != "" || err != nil {
+				t.Errorf("without a canary: %q, %v", verdict, err)
+			}
+			run, err := r.Run(ctx, Request{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			vote := func(i int, by string, value float64) {
+				g := feedback.Generation{ID: fmt.Sprint("chatcmpl-c", by, i), Time: run.Updated.Add(time.Second), Policy: feedback.Policy{Alias: "plumb", Run: by},
+					Candidates: []feedback.Candidate{{ID: fmt.Sprint("chatcmpl-c", by, i, ".0"), Text: "x", Shown: true}}}
+				w.log.PutGeneration(ctx, g)
+				if _, _, err := w.log.PutEvent(ctx, feedback.Event{ID: fmt.Sprint("fb-c", by, i), Generation: g.ID, Candidate: g.Candidates[0].ID, User: fmt.Sprint("c", i),
+					Kind: feedback.Thumb, Value: value, Source: feedback.Human, Time: g.Time}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range 100 {
+				vote(i, "", 1)
+				if i == 1 {
+					if verdict, why, _ := r.JudgeCanary(ctx, gate.CanaryLimits{}); verdict != gate.Wait {
+						t.Fatalf("after two votes: %s %s", verdict, why)
+					}
+				}
+				vote(i, run.ID, c.down)
+			}
+			verdict, why, err := r.JudgeCanary(ctx, gate.CanaryLimits{})
+			if verdict != c.verdict || err != nil {
+				t.Fatalf("%s: %s, %v", verdict, why, err)
+			}
+			m, _ := w.store.Run(ctx, run.ID)
+			a := w.store.alias
+			if a.Canary != nil || (a.Live != nil) != (c.verdict == gate.Good) || (m.State == registry.Live) != (c.verdict == gate.Good) {
+				t.Errorf("alias %+v, run at %s", a, m.State)
+			}
+			if c.verdict == gate.Bad && !strings.Contains(Why(m), "canary: thumbs down: 100 of 100") {
+				t.Errorf("%q", Why(m))
+			}
+		})
+	}
+}
+
 func TestErrorsAreGoneOnFrom(t *testing.T) {
 	ctx := context.Background()
 	w := quickWorld(t)
@@ -404,16 +458,17 @@ func TestOneRunAtATime(t *testing.T) {
 	w.store.holder = ""
 	// The lease is lost in the middle: the run stops and stores nothing more.
 	r.LeaseTime = 30 * time.Millisecond
+	stolen := make(chan struct{})
 	r.Progress = func(s registry.State, done, _ int, _ string) {
-		if s == registry.Train && done > 0 {
+		if s == registry.Train && done == 1 {
 			w.store.mu.Lock()
-			w.store.fence, w.store.holder = 99, "a thief"
+			w.store.fence, w.store.holder, w.store.stolen = 99, "a thief", stolen
 			w.store.mu.Unlock()
-			time.Sleep(100 * time.Millisecond)
+			<-stolen // the run has noticed
 		}
 	}
 	run, err := r.Run(ctx, Request{})
-	if err == nil || !strings.Contains(err.Error(), "lease") {
+	if err == nil || !strings.Contains(err.Error(), "lease") && !strings.Contains(err.Error(), "fence") {
 		t.Fatalf("%s, %v", run.State, err)
 	}
 	if m, _ := w.store.Run(ctx, run.ID); m.State != registry.Train || m.Error != "" {

@@ -38,6 +38,7 @@ type store struct {
 	holder string
 	until  time.Time
 	onPut  func(registry.Run) error // fault injection, before a run is stored
+	stolen chan struct{}            // is sent to, if not nil, when a lease cannot be renewed
 }
 
 func (s *store) PutRun(_ context.Context, r registry.Run, fence int64) error {
@@ -134,6 +135,10 @@ func (s *store) Renew(_ context.Context, _ string, fence int64, ttl time.Duratio
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if fence != s.fence || s.holder == "" {
+		if s.stolen != nil {
+			close(s.stolen)
+			s.stolen = nil
+		}
 		return &chat.Error{Kind: chat.Conflict, Msg: "renew: the lease is another's"}
 	}
 	s.until = time.Now().Add(ttl)
