@@ -74,8 +74,6 @@ func (s *space) index(sparse int) {
 	}
 }
 
-func (s *space) dims() int { return len(s.mean) + len(s.vocab) }
-
 // dense writes the standardised dense columns of r to dst, unclipped.
 func (s *space) dense(dst []float64, r Row) {
 	for j, x := range r.Dense {

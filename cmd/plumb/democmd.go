@@ -97,7 +97,7 @@ func (cmd *DemoCmd) play(c *Context, taste demo.Taste) (*demo.Result, error) {
 	}
 	w.Data, w.Prefix = dir, filepath.Base(dir)
 	log := slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	app, err := newApp(c.Ctx, &w, &cmd.Serving, log)
+	app, err := newApp(c, &w, &cmd.Serving, log)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +121,9 @@ func (cmd *DemoCmd) script(c *Context, app *app, address string, taste demo.Tast
 	}
 	voted, held := 72, 54
 	if !cmd.builtIn() {
+		// Each reply costs a second here.
 		voted, held, d.Workers = 60, 40, 1
-		d.Replies = 3
+		d.Replies, d.Searches = 2, 1
 	}
 	if cmd.Small {
 		voted, held = 8, 4

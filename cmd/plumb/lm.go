@@ -240,7 +240,7 @@ func (cmd *LMGenerateCmd) Run(c *Context) error {
 
 func promptTokens(m *lm.Model, messages []chat.Message, prompt *string) ([]int32, error) {
 	switch {
-	case messages != nil && prompt == nil:
+	case len(messages) > 0 && prompt == nil:
 		return m.EncodePrompt(messages, "")
 	case prompt != nil && messages == nil:
 		return m.EncodeText(*prompt), nil

@@ -25,6 +25,7 @@ type Context struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Getenv func(string) string
+	Config string // settings file in use, "" if none
 }
 
 // cli is the whole command line.
@@ -82,7 +83,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "plumb: %v\nRun \"plumb --help\" or \"plumb <command> --help\".\n", err)
 		return 2
 	}
-	err = command.Run(&Context{Ctx: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: getenv})
+	err = command.Run(&Context{Ctx: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: getenv, Config: settings.file})
 	return status(err, stderr)
 }
 

@@ -23,13 +23,14 @@ import (
 // memory of the server's, leaves it the processor, and may die without harm.
 type runs struct {
 	where  *Where
+	config string // settings file, which the process reads too
 	runner *offline.Runner
 	store  *store
 	log    *slog.Logger
 }
 
-func newRuns(w *Where, s *store, u *upstream, log *slog.Logger) *runs {
-	return &runs{where: w, runner: newRunner(w, s, u), store: s, log: log}
+func newRuns(w *Where, config string, s *store, u *upstream, log *slog.Logger) *runs {
+	return &runs{where: w, config: config, runner: newRunner(w, s, u), store: s, log: log}
 }
 
 // command is "plumb align run" with this server's settings. Secrets go through the environment.
@@ -48,6 +49,9 @@ func (r *runs) command(ctx context.Context, extra ...string) (*exec.Cmd, error) 
 	}
 	cmd := exec.CommandContext(ctx, program, append(args, extra...)...)
 	cmd.Env = append(os.Environ(), "PLUMB_STORE="+w.Store, "PLUMB_UPSTREAM_KEY="+w.UpstreamKey)
+	if r.config != "" {
+		cmd.Env = append(cmd.Env, "PLUMB_CONFIG="+r.config)
+	}
 	cmd.WaitDelay = 10 * time.Second
 	neighbour.Detach(cmd)
 	return cmd, nil

@@ -98,7 +98,7 @@ func parseKey(text string) (server.Key, error) {
 // Run implements the command.
 func (cmd *ServeCmd) Run(c *Context) error {
 	log := slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: cmd.level()}))
-	app, err := newApp(c.Ctx, &cmd.Where, &cmd.Serving, log)
+	app, err := newApp(c, &cmd.Where, &cmd.Serving, log)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ type app struct {
 	log      *slog.Logger
 }
 
-func newApp(ctx context.Context, w *Where, s *Serving, log *slog.Logger) (_ *app, err error) {
+func newApp(c *Context, w *Where, s *Serving, log *slog.Logger) (_ *app, err error) {
 	a := &app{where: w, log: log}
 	if a.store, err = openStore(w, true, log); err != nil {
 		return nil, err
@@ -149,11 +149,11 @@ func newApp(ctx context.Context, w *Where, s *Serving, log *slog.Logger) (_ *app
 			a.close()
 		}
 	}()
-	if a.upstream, err = openUpstream(ctx, w); err != nil {
+	if a.upstream, err = openUpstream(c.Ctx, w); err != nil {
 		return nil, err
 	}
 	a.policies = &policies{alias: w.Alias, base: w.baseName(), upstream: a.upstream, registry: a.store.registry, log: log, now: time.Now}
-	a.runs = newRuns(w, a.store, a.upstream, log)
+	a.runs = newRuns(w, c.Config, a.store, a.upstream, log)
 	options := server.Options{
 		Policies: a.policies, Log: erasing{a.store.log, a.store.registry}, Exporter: pairs.Exporter{Log: a.store.log},
 		Runs: a.runs, Releases: a.runs,

@@ -15,10 +15,10 @@ func unknownModel(ctx context.Context, s *subject) error {
 	d.Model = s.Missing
 	err := s.Generator.Continue(ctx, d, func(chat.Piece) {})
 	if chat.KindOf(err) != chat.NotFound || !strings.Contains(err.Error(), s.Missing) {
-		return fmt.Errorf("Continue with model %q: got %v, want an error of kind NotFound that names it", s.Missing, err)
+		return fmt.Errorf("continue with model %q: got %v, want an error of kind NotFound that names it", s.Missing, err)
 	}
 	if _, err := s.Generator.Abilities(ctx, s.Missing); chat.KindOf(err) != chat.NotFound {
-		return fmt.Errorf("Abilities of model %q: got %v, want an error of kind NotFound", s.Missing, err)
+		return fmt.Errorf("abilities of model %q: got %v, want an error of kind NotFound", s.Missing, err)
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func oneFails(ctx context.Context, s *subject) error {
 	s.FailOne()
 	got, err := s.collect(ctx, s.draw(4, 8))
 	if err != nil {
-		return fmt.Errorf("Continue: %w; want the failure as a piece", err)
+		return fmt.Errorf("continue: %w; want the failure as a piece", err)
 	}
 	failed := 0
 	for i, p := range got.last {

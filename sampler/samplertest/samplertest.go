@@ -183,7 +183,7 @@ func (s *subject) collect(ctx context.Context, d chat.Draw) (drawn, error) {
 func (s *subject) replies(ctx context.Context, d chat.Draw) (drawn, error) {
 	got, err := s.collect(ctx, d)
 	if err != nil {
-		return got, fmt.Errorf("Continue: %w", err)
+		return got, fmt.Errorf("continue: %w", err)
 	}
 	for i, p := range got.last {
 		if p.Err != nil {
