@@ -128,6 +128,8 @@ func (r *runs) demo(ctx context.Context, method string, seed int64, tokens int, 
 	}
 	if r.where.Upstream == "" && r.where.Base == "" {
 		flags = append(flags, "--lr", "1e-3", "--batch", "8", "--epochs", "3", "--beta", "0.3")
+	} else {
+		flags = append(flags, "--beta", "0.2") // a firmer pull keeps other text as likely as it was
 	}
 	result, err := r.make(ctx, flags...)
 	if err != nil {

@@ -198,7 +198,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, a := range same {
-		if !a.Equal || len(a.Deltas) == 0 || slices.Max(a.Deltas) > 1e-4 || a.Margin <= 0 {
+		if !a.Equal || len(a.Deltas) == 0 || slices.Max(a.Deltas) > 1e-4 || a.Sure < 1 {
 			t.Errorf("the same file: %+v", a)
 		}
 	}

@@ -251,7 +251,7 @@ func TestReward(t *testing.T) {
 }
 
 func TestFile(t *testing.T) {
-	answers := []Answer{{true, .2, []float64{.001, .002}}, {true, .3, []float64{.01}}, {false, .01, []float64{.02}}, {true, .9, nil}}
+	answers := []Answer{{20, true, []float64{.001, .002}}, {9, true, []float64{.01}}, {leastSure - 1, false, []float64{.02}}, {32, true, nil}}
 	if c := File(answers, Limits{}); !c.Pass || *c.Value != 1 {
 		t.Errorf("%+v", c)
 	}
