@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 
@@ -133,9 +134,12 @@ func (ad *Adapter) WriteFile(path string, m *Model, extra ...gguf.Pair) error {
 	return nil
 }
 
-// ReadAdapter reads a GGUF adapter file made for this model. It is refused if it is of another architecture, if a tensor is
-// of another shape or lacks its other half, or if the ranks differ.
+// ReadAdapter reads a GGUF adapter file made for this model, or a folder as [Model.ReadPEFT] does. It is refused if it is of
+// another architecture, if a tensor is of another shape or lacks its other half, or if the ranks in a GGUF file differ.
 func (m *Model) ReadAdapter(path string) (*Adapter, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return m.ReadPEFT(path)
+	}
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read adapter: %w", err)

@@ -10,6 +10,7 @@ import (
 	"plumb/offline/gate"
 	"plumb/offline/pairs"
 	"plumb/offline/train"
+	"plumb/offline/trl"
 )
 
 // Methods that are no trainer's.
@@ -35,6 +36,9 @@ type Config struct {
 	MaxTokens int `json:"max_tokens,omitempty"` // of each; 64
 
 	Seed int64 `json:"seed"`
+
+	Trainer string     `json:"trainer,omitempty"` // who trains: "" is this program, "trl" another one, see [trl.Training]
+	TRL     trl.Config `json:"trl,omitzero"`      // what the other one is asked for
 }
 
 func (c Config) withDefaults() Config {
@@ -54,6 +58,9 @@ func (c Config) withDefaults() Config {
 	}
 	c.Train.Seed = c.Seed
 	c.Train = c.Train.WithDefaults()
+	if c.Trainer == TRL {
+		c.TRL = c.TRL.WithDefaults()
+	}
 	return c
 }
 
@@ -66,7 +73,7 @@ func (c Config) Check() error {
 	if c.Method == Auto || c.Method == RMOnly {
 		trained.Method = "dpo"
 	}
-	problems = append(problems, trained.Check())
+	problems = append(problems, trained.Check(), c.checkTrainer())
 	if trained.Full {
 		problems = append(problems, errors.New("full: a run trains an adapter, so that the base stays the reference"))
 	}

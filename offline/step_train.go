@@ -32,6 +32,9 @@ func (w *work) trainer(ctx context.Context, state registry.State) (train.Trainer
 
 // reference computes the log-probs of the untouched base, which training then finds in the cache.
 func (w *work) reference(ctx context.Context) error {
+	if w.config.Trainer != "" {
+		return nil // it has a reference of its own
+	}
 	return w.fit(ctx, registry.Reference, func(t train.Trainer, r trainingSet) error {
 		switch train.Kind(t.Config.Method) {
 		case train.Preference:
@@ -45,6 +48,9 @@ func (w *work) reference(ctx context.Context) error {
 
 // train fits the adapter.
 func (w *work) train(ctx context.Context) error {
+	if w.config.Trainer != "" {
+		return w.trainElsewhere(ctx)
+	}
 	return w.fit(ctx, registry.Train, func(t train.Trainer, r trainingSet) error {
 		var result *train.Result
 		var err error

@@ -28,6 +28,7 @@ type AlignCmd struct {
 	Status   AlignStatusCmd   `cmd:"" help:"What answers now, and the newest runs."`
 	Promote  AlignPromoteCmd  `cmd:"" help:"Make the result of a run live; without RUN that of the newest that passed the gate."`
 	Rollback AlignRollbackCmd `cmd:"" help:"Take the last release back, model and reward model together."`
+	Render   AlignRenderCmd   `cmd:"" help:"Print what starts a run's training on another machine: a command, a Ray job, a Kubernetes Job."`
 }
 
 // runner wires the offline work to a store and an upstream.
@@ -67,6 +68,7 @@ func offlineWork(c *Context, w *Where) (*offline.Runner, *store, error) {
 // AlignRunCmd is "plumb align run".
 type AlignRunCmd struct {
 	Where
+	TrainerFlags
 	Method     string  `help:"auto follows the advice; rm fits the reward model alone; dpo or another loss of pairs, kto, bco, sft." default:"auto" setting:"align_method"`
 	Seed       int64   `help:"Of everything that is drawn." default:"0"`
 	Beta       float64 `help:"Pull towards the base." default:"0.1"`
@@ -98,6 +100,7 @@ func (cmd *AlignRunCmd) config() offline.Config {
 		Train: train.Config{Beta: cmd.Beta, LR: cmd.LR, Epochs: cmd.Epochs, Batch: cmd.Batch, Rank: cmd.Rank, Alpha: cmd.Adapter, MaxLength: cmd.MaxLength},
 	}
 	c.Limits.AllowInsufficient = cmd.Lenient
+	cmd.TrainerFlags.set(&c)
 	return c
 }
 
@@ -132,6 +135,7 @@ func (cmd *AlignRunCmd) Run(c *Context) error {
 	}
 	defer s.log.Close()
 	r.Config = cmd.config()
+	r.Launch = cmd.launch()
 	r.Progress = stateProgress(c.Stderr)
 	begun := time.Now()
 	run, err := r.Run(c.Ctx, offline.Request{})
