@@ -60,7 +60,7 @@ var vowels = scorer(func(reply string) float64 {
 	return n / math.Sqrt(float64(1+len(reply)))
 })
 
-var short = Config{Steps: 4, Batch: 12, Group: 3, Minibatches: 2, MaxTokens: 8, Baseline: 12, LR: 1e-3, Rank: 4, Seed: 7}
+var short = Config{Steps: 4, Batch: 12, Group: 3, Minibatches: 2, MaxTokens: 8, Baseline: 12, LR: 1e-3, StepKL: -1, Rank: 4, Seed: 7}
 
 var questions = ask("Who?", "What did the teacher explain?", "Why is the garden gate open?", "Where?", "And now?")
 
@@ -357,7 +357,7 @@ func TestConfig(t *testing.T) {
 		{Config{Beta: -.5}, "beta: got -0.5, want (0, 1000], or -1 for none"},
 		{Config{Beta: math.NaN()}, "beta: got NaN"},
 		{Config{LR: math.Inf(1)}, "lr: got +Inf"},
-		{Config{Lambda: 1.5}, "lambda: got 1.5, want (0, 1]"},
+		{Config{Lambda: 1.5}, "lambda: got 1.5, want (0, 1], or -1 for none"},
 		{Config{ClipRatio: -1}, "clip_ratio: got -1"},
 		{Config{WatchErrors: -1}, "watch_errors: got -1"},
 		{Config{Schedule: "step"}, `schedule: got "step"`},
