@@ -159,7 +159,7 @@ func TestReachesTheOptimum(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(11, 12))
 			policy, rewards := newTabular(1, 50, random), randomTable(1, 50, random)
-			c.Steps, c.Batch, c.Group, c.Beta, c.LR, c.Schedule = 300, 1024, 256, .6, .05, "cosine"
+			c.Steps, c.Batch, c.Group, c.Beta, c.LR, c.Schedule = 200, 1024, 256, .6, .05, "cosine"
 			c.KLTarget, c.KLBudget, c.RewardClip, c.StepKL, c.Clip, c.Conservatism = -1, -1, -1, -1, -1, -1
 			before := policy.distance(0, rewards[0], .6*.4)
 			r := newRun(c.WithDefaults(), policy, numbered(1))

@@ -238,7 +238,7 @@ func TestGradientOfTheLoss(t *testing.T) {
 		for _, g := range along {
 			square += float64(g) * float64(g)
 		}
-		at, h := slices.Clone(r.params), 2e-3/math.Sqrt(square)
+		at, h := slices.Clone(r.params), 3e-4/math.Sqrt(square)
 		move := func(by float64) float64 {
 			for i, g := range along {
 				r.params[i] = at[i] + float32(by*float64(g))
@@ -246,7 +246,7 @@ func TestGradientOfTheLoss(t *testing.T) {
 			return lossAt()
 		}
 		want := (move(h) - move(-h)) / (2 * h)
-		if math.Abs(square-want) > .02*square {
+		if math.Abs(square-want) > .003*square {
 			t.Errorf("%s: along the gradient %v, differences give %v", c.Algorithm, square, want)
 		}
 	}
