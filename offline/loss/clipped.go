@@ -13,14 +13,15 @@ type Clipped struct {
 	Range float64 // ε; 0 means .2
 }
 
-// Token returns the loss with its partial in logp, log π of the token; old is log π_old, in nats both.
-func (l Clipped) Token(logp, old, advantage float64) (loss, dlogp float64) {
+// Token returns the loss with its partial in logp, log π of the token; old is log π_old, in nats both. held says that the clip holds
+// the token, which then does not pull; the share of such tokens tells how hard the clipping works.
+func (l Clipped) Token(logp, old, advantage float64) (loss, dlogp float64, held bool) {
 	epsilon, ratio := or(l.Range, .2), ratioOf(logp, old)
-	free, held := ratio*advantage, max(1-epsilon, min(1+epsilon, ratio))*advantage
-	if free <= held {
-		return -free, -free // dρ/dlogp = ρ
+	free, bound := ratio*advantage, max(1-epsilon, min(1+epsilon, ratio))*advantage
+	if free <= bound {
+		return -free, -free, false // dρ/dlogp = ρ
 	}
-	return -held, 0
+	return -bound, 0, true
 }
 
 // largestLogRatio is where ratios of probabilities stop growing, so that they and products of two stay finite. No policy in training
@@ -29,14 +30,3 @@ const largestLogRatio = 300
 
 // ratioOf returns e^(a − b).
 func ratioOf(a, b float64) float64 { return math.Exp(min(a-b, largestLogRatio)) }
-
-// ClipFraction returns the share of tokens whose ratio is outside 1 ± ε: how hard the clipping works. It is 0 of none.
-func ClipFraction(logp, old []float64, epsilon float64) float64 {
-	outside := 0
-	for t := range logp {
-		if math.Abs(ratioOf(logp[t], old[t])-1) > epsilon {
-			outside++
-		}
-	}
-	return float64(outside) / float64(max(1, len(logp)))
-}

@@ -9,7 +9,7 @@ package loss
 // Schulman et al. 2016, Eq. 16, https://arxiv.org/abs/1506.02438.
 type GAE struct {
 	Gamma  float64 // γ, discount a step, (0, 1]; 0 means 1
-	Lambda float64 // λ, (0, 1]; 0 means .95
+	Lambda float64 // λ, (0, 1]; 0 means .95, −1 means none: the values alone say what follows
 }
 
 // Estimate returns the advantages of an episode's steps, and their returns A_t + V_t, which the values are to be fitted to. last is the
@@ -18,7 +18,7 @@ func (g GAE) Estimate(rewards, values []float64, last float64) (advantages, retu
 	if len(rewards) != len(values) {
 		panic("loss: GAE.Estimate: rewards and values differ in length")
 	}
-	gamma, lambda := or(g.Gamma, 1), or(g.Lambda, .95)
+	gamma, lambda := or(g.Gamma, 1), max(0, or(g.Lambda, .95))
 	advantages, returns = make([]float64, len(rewards)), make([]float64, len(rewards))
 	next, sum := last, 0.
 	for t := len(rewards) - 1; t >= 0; t-- {

@@ -24,7 +24,9 @@ func Algorithms() []string { return []string{AlgorithmPPO, AlgorithmRLOO, Algori
 // Places where the KL to the reference can stand.
 const (
 	InReward = "reward" // −β·log π/π_ref is part of each token's reward, as in Ouyang et al. 2022
-	InLoss   = "loss"   // β·KL is a term of the loss, as in Shao et al. 2024
+	// β·KL is a term of the loss, as in Shao et al. 2024. Where advantages are scaled (ppo whitens them, grpo divides by the group's
+	// deviation), β then counts in that scale: deviations of what the present policy's replies get, not the reference's.
+	InLoss = "loss"
 )
 
 // Config is what decides the result of a training, together with model, prompts and reward models. Zero fields mean the defaults in
@@ -57,9 +59,9 @@ type Config struct {
 	ClipRatio   float64 `json:"clip_ratio,omitempty"`  // ε of the clipped policy loss; .2, Schulman et al. 2017
 	Unscaled    bool    `json:"unscaled,omitempty"`    // grpo: advantages are not divided by the group's deviation (Dr. GRPO)
 	Gamma       float64 `json:"gamma,omitempty"`       // ppo: discount a token; 1
-	Lambda      float64 `json:"lambda,omitempty"`      // ppo: of GAE; .95
+	Lambda      float64 `json:"lambda,omitempty"`      // ppo: of GAE; .95, −1 for none: values alone say what follows
 	ValueRange  float64 `json:"value_range,omitempty"` // ppo: clip of the value loss; .2
-	ValueLR     float64 `json:"value_lr,omitempty"`    // ppo: rate of the value head; 1e-2
+	ValueLR     float64 `json:"value_lr,omitempty"`    // ppo: rate of the value head; .03
 
 	Rank     int      `json:"rank,omitempty"`     // of a new adapter; 16
 	Alpha    float64  `json:"alpha,omitempty"`    // its scale times rank; 16
@@ -111,7 +113,7 @@ func (c Config) WithDefaults() Config {
 		value float64
 	}{
 		{&c.Conservatism, 1}, {&c.RewardClip, 5}, {&c.EndPenalty, 1}, {&c.Beta, .05}, {&c.KLTarget, 6}, {&c.KLGain, .1}, {&c.KLBudget, 12},
-		{&c.StepKL, 1}, {&c.ClipRatio, .2}, {&c.Gamma, 1}, {&c.Lambda, .95}, {&c.ValueRange, .2}, {&c.ValueLR, 1e-2},
+		{&c.StepKL, 1}, {&c.ClipRatio, .2}, {&c.Gamma, 1}, {&c.Lambda, .95}, {&c.ValueRange, .2}, {&c.ValueLR, .03},
 		{&c.Alpha, 16}, {&c.LR, 3e-4}, {&c.Clip, 1}, {&c.WatchErrors, 3},
 	} {
 		if *f.field == 0 {
@@ -151,7 +153,7 @@ func (c Config) Check() error {
 	}{
 		{"conservatism", c.Conservatism, 100, true}, {"reward_clip", c.RewardClip, 1e6, true}, {"end_penalty", c.EndPenalty, 1e6, true},
 		{"beta", c.Beta, 1e3, true}, {"kl_target", c.KLTarget, 1e6, true}, {"kl_gain", c.KLGain, 1, false}, {"kl_budget", c.KLBudget, 1e6, true},
-		{"step_kl", c.StepKL, 1e6, true}, {"clip_ratio", c.ClipRatio, 10, false}, {"gamma", c.Gamma, 1, false}, {"lambda", c.Lambda, 1, false},
+		{"step_kl", c.StepKL, 1e6, true}, {"clip_ratio", c.ClipRatio, 10, false}, {"gamma", c.Gamma, 1, false}, {"lambda", c.Lambda, 1, true},
 		{"value_range", c.ValueRange, 1e6, false}, {"value_lr", c.ValueLR, 10, false}, {"clip", c.Clip, math.Inf(1), true},
 		{"watch_errors", c.WatchErrors, 1e3, false},
 	} {

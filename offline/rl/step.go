@@ -23,7 +23,7 @@ type Step struct {
 	Updates      int      `json:"updates,omitempty"`            // of the policy from this batch
 	Loss         *float64 `json:"loss,omitempty"`               // of the policy, KL included where it stands in the loss; mean over the minibatches
 	GradNorm     *float64 `json:"grad_norm,omitempty"`          // before clipping, mean over the updates
-	ClipFraction *float64 `json:"clip_fraction,omitempty"`      // share of tokens whose ratio is outside 1 ± ClipRatio, mean over the minibatches
+	ClipFraction *float64 `json:"clip_fraction,omitempty"`      // share of tokens that the clip holds, mean over the minibatches
 	StepKL       *float64 `json:"step_kl,omitempty"`            // from the policy that drew the batch to that of the last minibatch, nats a reply
 	ValueLoss    *float64 `json:"value_loss,omitempty"`         // ppo
 	Explained    *float64 `json:"explained_variance,omitempty"` // ppo: share of the returns' variance that the values foretold

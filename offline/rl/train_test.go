@@ -60,7 +60,7 @@ var vowels = scorer(func(reply string) float64 {
 	return n / math.Sqrt(float64(1+len(reply)))
 })
 
-var short = Config{Steps: 4, Batch: 12, Group: 3, Minibatches: 2, MaxTokens: 8, Baseline: 12, LR: 1e-3, Rank: 4, Seed: 7}
+var short = Config{Steps: 4, Batch: 12, Group: 3, Minibatches: 2, MaxTokens: 8, Baseline: 12, LR: 1e-3, StepKL: -1, Rank: 4, Seed: 7}
 
 var questions = ask("Who?", "What did the teacher explain?", "Why is the garden gate open?", "Where?", "And now?")
 
@@ -238,7 +238,7 @@ func TestGradientOfTheLoss(t *testing.T) {
 		for _, g := range along {
 			square += float64(g) * float64(g)
 		}
-		at, h := slices.Clone(r.params), 2e-3/math.Sqrt(square)
+		at, h := slices.Clone(r.params), 3e-4/math.Sqrt(square)
 		move := func(by float64) float64 {
 			for i, g := range along {
 				r.params[i] = at[i] + float32(by*float64(g))
@@ -246,7 +246,7 @@ func TestGradientOfTheLoss(t *testing.T) {
 			return lossAt()
 		}
 		want := (move(h) - move(-h)) / (2 * h)
-		if math.Abs(square-want) > .02*square {
+		if math.Abs(square-want) > .003*square {
 			t.Errorf("%s: along the gradient %v, differences give %v", c.Algorithm, square, want)
 		}
 	}
@@ -357,7 +357,7 @@ func TestConfig(t *testing.T) {
 		{Config{Beta: -.5}, "beta: got -0.5, want (0, 1000], or -1 for none"},
 		{Config{Beta: math.NaN()}, "beta: got NaN"},
 		{Config{LR: math.Inf(1)}, "lr: got +Inf"},
-		{Config{Lambda: 1.5}, "lambda: got 1.5, want (0, 1]"},
+		{Config{Lambda: 1.5}, "lambda: got 1.5, want (0, 1], or -1 for none"},
 		{Config{ClipRatio: -1}, "clip_ratio: got -1"},
 		{Config{WatchErrors: -1}, "watch_errors: got -1"},
 		{Config{Schedule: "step"}, `schedule: got "step"`},
@@ -385,17 +385,14 @@ func TestPlantedReward(t *testing.T) {
 		return 0
 	})
 	for _, algorithm := range Algorithms() {
-		var steps []Step
-		c := Config{Algorithm: algorithm, Steps: 20, Batch: 32, MaxTokens: 48, Seed: 1}
-		r, err := Trainer{Model: m, Config: c, Reward: asks, Each: collect(&steps)}.Train(context.Background(), voted(32))
+		c := Config{Algorithm: algorithm, Steps: 8, Batch: 32, MaxTokens: 40, Baseline: 64, LR: 1e-3, Seed: 1}
+		r, err := Trainer{Model: m, Config: c, Reward: asks}.Train(context.Background(), voted(32))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range steps {
-			t.Log(asJSON(t, s))
-		}
-		if r.Last.Reward < steps[0].Reward+.3 || r.Last.KL > c.WithDefaults().KLBudget {
-			t.Errorf("%s: reward %v → %v at KL %v", algorithm, steps[0].Reward, r.Last.Reward, r.Last.KL)
+		t.Logf("%s: reward %.2f → %.2f at KL %.2f", algorithm, r.RewardMean, r.Last.Reward, r.Last.KL)
+		if r.Last.Reward < r.RewardMean+.3 || r.Last.KL > 4 || r.Stopped != "" {
+			t.Errorf("%s: reward %v → %v at KL %v, stopped %q", algorithm, r.RewardMean, r.Last.Reward, r.Last.KL, r.Stopped)
 		}
 	}
 }

@@ -84,7 +84,6 @@ func (r *run) gradient(ctx context.Context, part []*rollout) (f figures, err err
 	share := 1 / float64(tokens)
 	err = r.actor.forward(ctx, part, true, func(o *rollout, logps []float64, states []float32) []float64 {
 		r.criticise(o, states, share, &f)
-		f.clipped += share * loss.ClipFraction(logps, o.old, r.ClipRatio) * float64(len(logps))
 		_, moved := loss.ApproxKL(logps, o.old)
 		f.moved += moved * float64(len(logps)) / float64(len(part))
 		return r.blame(o, logps, share, &f)
@@ -98,7 +97,10 @@ func (r *run) blame(o *rollout, logps []float64, share float64, f *figures) []fl
 	clipped, beta := loss.Clipped{Range: r.ClipRatio}, r.betaIn(InLoss)
 	dlogps := make([]float64, len(logps))
 	for t, logp := range logps {
-		value, d := clipped.Token(logp, o.old[t], o.advantages[t])
+		value, d, held := clipped.Token(logp, o.old[t], o.advantages[t])
+		if held {
+			f.clipped += share
+		}
 		if beta > 0 {
 			kl, dkl := loss.ReverseKL(logp, o.old[t], o.ref[t])
 			value, d = value+beta*kl, d+beta*dkl
