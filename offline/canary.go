@@ -3,6 +3,8 @@ package offline
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"plumb/chat"
 	"plumb/feedback"
@@ -10,93 +12,235 @@ import (
 	"plumb/offline/registry"
 )
 
-// JudgeCanary compares people's thumbs on the canary with those on what is live since it was let loose, and acts: a good one goes live,
-// a bad one is taken back, with the run's manifest saying why. It returns gate.Wait where it is too early, or "" without a canary. To be
-// called now and then; it looks at all votes each time.
-func (r *Runner) JudgeCanary(ctx context.Context, limits gate.CanaryLimits) (verdict, why string, err error) {
-	a, err := r.Registry.Alias(ctx, r.Alias)
-	if err != nil {
-		return "", "", fmt.Errorf("judge canary: %w", err)
-	}
-	if a.Canary == nil {
-		return "", "no canary", nil
-	}
-	run, err := r.Registry.Run(ctx, a.Canary.Run)
-	if err != nil {
-		return "", "", fmt.Errorf("judge canary: %w", err)
-	}
-	canary, live, err := r.canaryVotes(ctx, a, run)
-	if err != nil {
-		return "", "", fmt.Errorf("judge canary: %w", err)
-	}
-	verdict, why = gate.JudgeCanary(canary, live, limits)
-	switch verdict {
-	case gate.Good:
-		_, err = r.Promote(ctx, run.ID)
-	case gate.Bad:
-		err = r.takeBack(ctx, run, why)
-	}
-	return verdict, why, err
+// CanaryWatch compares people's thumbs on the canary of an alias with those on what is live since it was let loose, and acts: a good one
+// goes live, a bad one is taken back, with the run's manifest saying why. It is to be asked now and then. The zero value with a Runner is
+// ready; it is safe for concurrent use, and so are several watches, in several processes, on one alias: whoever is second finds nothing
+// left to do.
+type CanaryWatch struct {
+	Runner *Runner
+	Limits gate.CanaryLimits
+
+	mu      sync.Mutex
+	counted string           // the canary and what is live that the rest is about
+	after   string           // cursor: all that comes before it was said before the canary
+	before  gate.Votes       // on what is live, before the canary
+	replies map[string]reply // by generation
 }
 
-// takeBack ends a canary.
-func (r *Runner) takeBack(ctx context.Context, run registry.Run, why string) error {
-	_, err := r.move(ctx, func(a *registry.Alias) (bool, error) {
+// CanaryNews is how a canary stands. Run is empty where there is none.
+type CanaryNews struct {
+	Run     string  `json:"run"`
+	Share   float64 `json:"share"`
+	Verdict string  `json:"verdict"` // a verdict of package gate
+	Why     string  `json:"why"`
+	gate.Ballot
+}
+
+// Look says how the canary stands and changes nothing. Its first look at a canary reads all votes, later ones those since.
+func (w *CanaryWatch) Look(ctx context.Context) (CanaryNews, error) {
+	_, news, err := w.look(ctx)
+	return news, err
+}
+
+// Judge looks, and acts on the verdict. The verdict is written into the manifest before the alias moves, so that after a crash in
+// between the next call finishes what was decided.
+func (w *CanaryWatch) Judge(ctx context.Context) (CanaryNews, error) {
+	run, news, err := w.look(ctx)
+	if err != nil || news.Verdict != gate.Good && news.Verdict != gate.Bad {
+		return news, err
+	}
+	if err := w.Runner.settle(ctx, run, news); err != nil {
+		return news, fmt.Errorf("judge canary: %w", err)
+	}
+	return news, nil
+}
+
+// JudgeCanary is [CanaryWatch.Judge] of a new watch. The verdict is "" without a canary.
+func (r *Runner) JudgeCanary(ctx context.Context, limits gate.CanaryLimits) (verdict, why string, err error) {
+	news, err := (&CanaryWatch{Runner: r, Limits: limits}).Judge(ctx)
+	return news.Verdict, news.Why, err
+}
+
+func (w *CanaryWatch) look(ctx context.Context) (run registry.Run, news CanaryNews, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a, err := w.Runner.Registry.Alias(ctx, w.Runner.Alias)
+	if err != nil {
+		return run, news, fmt.Errorf("judge canary: %w", err)
+	}
+	if a.Canary == nil {
+		return run, CanaryNews{Why: "no canary"}, nil
+	}
+	if run, err = w.Runner.Registry.Run(ctx, a.Canary.Run); err != nil {
+		return run, news, fmt.Errorf("judge canary: %w", err)
+	}
+	news.Run, news.Share = run.ID, a.Share
+	switch run.State {
+	case registry.Live:
+		news.Verdict, news.Why = gate.Good, "decided before, and not done yet"
+		return run, news, nil
+	case registry.Rejected:
+		news.Verdict, news.Why = gate.Bad, "decided before, and not done yet"
+		return run, news, nil
+	}
+	if news.Ballot, err = w.count(ctx, a, run); err != nil {
+		return run, news, fmt.Errorf("judge canary: %w", err)
+	}
+	news.Verdict, news.Why = gate.JudgeCanary(news.Ballot, w.Limits)
+	return run, news, nil
+}
+
+// settle ends a canary as the verdict says. Who has moved the alias meanwhile, by hand or in another process, has the last word.
+func (r *Runner) settle(ctx context.Context, run registry.Run, news CanaryNews) error {
+	if run.State == registry.Canary {
+		run.State, run.Decision = registry.Live, "live"
+		if news.Verdict == gate.Bad {
+			run.State, run.Decision, run.Reason = registry.Rejected, "rejected", "canary: "+news.Why
+		}
+		run.Updated = r.now()
+		if err := r.put(ctx, run, 0); err != nil {
+			return err
+		}
+	}
+	a, err := r.move(ctx, func(a *registry.Alias) (done bool, err error) {
 		if a.Canary == nil || a.Canary.Run != run.ID {
 			return true, nil
 		}
+		if news.Verdict == gate.Good {
+			_, err = r.makeLive(*a.Canary)(a)
+		}
 		a.Canary, a.Share = nil, 0
-		return false, nil
+		return false, err
+	}, 0)
+	if err != nil {
+		return err
+	}
+	if promoted := a.Live != nil && a.Live.Run == run.ID; promoted && news.Verdict == gate.Bad {
+		run.State, run.Decision, run.Reason = registry.Live, "live", "made live by hand; "+run.Reason
+		return r.put(ctx, run, 0)
+	}
+	return nil
+}
+
+// reply is what a vote needs of a generation.
+type reply struct {
+	alias, run string
+	at         time.Time
+}
+
+// count counts thumbs, and ratings as thumbs, on replies that the canary gave, and on those that what is live gave meanwhile.
+func (w *CanaryWatch) count(ctx context.Context, a registry.Alias, run registry.Run) (gate.Ballot, error) {
+	live := ""
+	if a.Live != nil {
+		live = a.Live.Run
+	}
+	if key := run.ID + " " + live; key != w.counted {
+		if err := w.begin(ctx, live, run.Updated); err != nil {
+			return gate.Ballot{}, err
+		}
+		w.counted = key
+	}
+	b := gate.Ballot{Before: w.before}
+	err := w.thumbs(ctx, w.after, func(e feedback.Event, down bool) error {
+		if e.Time.Before(run.Updated) {
+			return nil
+		}
+		g, err := w.reply(ctx, e.Generation)
+		switch {
+		case err != nil:
+			return err
+		case g.alias != w.Runner.Alias || g.at.Before(run.Updated):
+		case g.run == run.ID:
+			b.Canary.Add(down)
+		case g.run == live:
+			b.Live.Add(down)
+		}
+		return nil
+	}, nil)
+	return b, err
+}
+
+// history is how many of the last thumbs before a canary are looked at.
+const history = 1000
+
+// begin finds where the votes since the canary begin, and what people said before of what is live.
+func (w *CanaryWatch) begin(ctx context.Context, live string, since time.Time) error {
+	w.after, w.before, w.replies = "", gate.Votes{}, map[string]reply{}
+	type thumb struct {
+		generation string
+		down       bool
+	}
+	var past []thumb
+	early := true
+	err := w.thumbs(ctx, "", func(e feedback.Event, down bool) error {
+		if e.Time.Before(since) {
+			if past = append(past, thumb{e.Generation, down}); len(past) >= 2*history {
+				past = append(past[:0], past[history:]...)
+			}
+		}
+		return nil
+	}, func(events []feedback.Event, next string) {
+		for _, e := range events {
+			early = early && e.Time.Before(since)
+		}
+		if early && next != "" {
+			w.after = next
+		}
 	})
 	if err != nil {
 		return err
 	}
-	run.State, run.Decision, run.Reason, run.Updated = registry.Rejected, "rejected", "canary: "+why, r.now()
-	return r.put(ctx, run, 0)
+	for _, t := range past[max(0, len(past)-history):] {
+		g, err := w.reply(ctx, t.generation)
+		if err != nil {
+			return err
+		}
+		if g.alias == w.Runner.Alias && g.run == live {
+			w.before.Add(t.down)
+		}
+	}
+	return nil
 }
 
-// canaryVotes counts thumbs, and ratings as thumbs, on replies that the canary gave, and on those that what is live gave meanwhile.
-func (r *Runner) canaryVotes(ctx context.Context, a registry.Alias, run registry.Run) (canary, live gate.Votes, err error) {
-	liveRun := ""
-	if a.Live != nil {
-		liveRun = a.Live.Run
-	}
-	for after := ""; ; {
-		events, next, err := r.Log.Events(ctx, feedback.Query{After: after, Limit: 1000})
+// thumbs calls each with every thumb, or rating that is as good as one, and page with every page of events.
+func (w *CanaryWatch) thumbs(ctx context.Context, after string, each func(feedback.Event, bool) error, page func([]feedback.Event, string)) error {
+	for {
+		events, next, err := w.Runner.Log.Events(ctx, feedback.Query{After: after, Limit: 1000})
 		if err != nil {
-			return canary, live, err
+			return err
 		}
 		for _, e := range events {
-			down, ok := verdictOf(e)
-			if !ok || e.Time.Before(run.Updated) {
-				continue
-			}
-			g, err := r.Log.Generation(ctx, e.Generation)
-			if chat.KindOf(err) == chat.NotFound && err != nil {
-				continue
-			}
-			if err != nil {
-				return canary, live, err
-			}
-			votes := &live
-			switch {
-			case g.Policy.Alias != r.Alias || g.Time.Before(run.Updated):
-				continue
-			case g.Policy.Run == run.ID:
-				votes = &canary
-			case g.Policy.Run != liveRun:
-				continue
-			}
-			votes.All++
-			if down {
-				votes.Down++
+			if down, ok := verdictOf(e); ok {
+				if err := each(e, down); err != nil {
+					return err
+				}
 			}
 		}
+		if page != nil {
+			page(events, next)
+		}
 		if next == "" {
-			return canary, live, nil
+			return nil
 		}
 		after = next
 	}
+}
+
+// reply reads what is known of a generation, once. One that is gone belongs to no alias.
+func (w *CanaryWatch) reply(ctx context.Context, id string) (reply, error) {
+	if known, ok := w.replies[id]; ok {
+		return known, nil
+	}
+	g, err := w.Runner.Log.Generation(ctx, id)
+	if err != nil && chat.KindOf(err) != chat.NotFound {
+		return reply{}, err
+	}
+	r := reply{g.Policy.Alias, g.Policy.Run, g.Time}
+	if err != nil {
+		r = reply{}
+	}
+	w.replies[id] = r
+	return r, nil
 }
 
 // verdictOf says whether an event is a person's thumb up or down.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"plumb/chat"
 	"plumb/lm/gguf"
@@ -34,6 +35,12 @@ type Config struct {
 	Prompts   int `json:"prompts,omitempty"`    // held-out prompts that replies are drawn to for the gate; 24
 	Draws     int `json:"draws,omitempty"`      // replies to each; 2
 	MaxTokens int `json:"max_tokens,omitempty"` // of each; 64
+
+	NoPublish bool `json:"no_publish,omitempty"` // end after the gate, the upstream untouched; Promote publishes
+
+	// Again names the run that this one makes again, on what is left of the feedback given until Until (see [Runner.Again]).
+	Again string    `json:"again,omitempty"`
+	Until time.Time `json:"until,omitzero"`
 
 	Seed int64 `json:"seed"`
 

@@ -9,7 +9,13 @@
 // A run walks through the states of package registry: collect → build-pairs → refit-rm → choose-method → reference → train →
 // evaluate → gate → write → publish → canary → live, or rejected. One run at a time works on a store, under a lease with a fencing
 // token. Each step leaves its result in the run's folder or in the store before the state moves on, and does nothing that cannot be
-// done again; a run that was killed in any state goes on from there and ends with the same decision and the same bytes.
+// done again; a run that was killed in any state goes on from there and ends with the same decision and the same bytes. A holder of
+// the lease that stalled beyond its term can neither store its manifest nor move the alias: both are fenced. A run that is not to be
+// published ends after the gate as passed; promoting it publishes it.
+//
+// A canary is judged by people's thumbs ([CanaryWatch]), goes live or is taken back. Who is erased is erased from the log, and the runs
+// that learned from that person are marked ([Runner.Forget]); made again from their manifests ([Runner.Again]) they have the weights of
+// runs that never saw what is gone, since rows have an order that follows from what they say alone.
 //
 // Every run trains the untouched base on all feedback so far, not the last result on what is new: errors do not pile up, a
 // withdrawn vote loses its effect with the next run, and the reference is what the KL budget is about.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"plumb/chat"
 	"plumb/offline/gate"
@@ -14,25 +13,32 @@ import (
 // change moves an alias, or says with done that nothing is to be done.
 type change func(a *registry.Alias) (done bool, err error)
 
-// move changes the alias by compare-and-set, again if somebody else moved it meanwhile.
-func (r *Runner) move(ctx context.Context, to change) (registry.Alias, error) {
+// move changes the alias by compare-and-set, again if somebody else moved it meanwhile. With a fence above 0 it does so only while
+// the lease is held under it.
+func (r *Runner) move(ctx context.Context, to change, fence int64) (registry.Alias, error) {
+	var refused error
+	version := int64(-1) // that was refused
 	for range 10 {
 		a, err := r.Registry.Alias(ctx, r.Alias)
 		if err != nil {
 			return a, fmt.Errorf("read alias %s: %w", r.Alias, err)
+		}
+		if a.Version == version { // nobody has moved it: it was the fence
+			return a, fmt.Errorf("move alias %s: %w", r.Alias, refused)
 		}
 		a.Name = r.Alias
 		if done, err := to(&a); done || err != nil {
 			return a, err
 		}
 		a.Updated = r.now()
-		moved, err := r.Registry.SetAlias(ctx, a)
+		moved, err := r.Registry.SetAlias(ctx, a, fence)
 		if err == nil {
 			return moved, nil
 		}
 		if chat.KindOf(err) != chat.Conflict {
 			return a, fmt.Errorf("move alias %s: %w", r.Alias, err)
 		}
+		version, refused = a.Version, err
 	}
 	return registry.Alias{}, &chat.Error{Kind: chat.Conflict, Msg: fmt.Sprintf("move alias %s: others move it all the time", r.Alias)}
 }
@@ -81,14 +87,18 @@ func (r *Runner) Status(ctx context.Context, limit int) (registry.Alias, []regis
 	return a, runs, nil
 }
 
-// Promote makes the result of a run live, with its reward model; run "" means the newest that the gate let pass. The error is of
-// kind NotFound for a run that is unknown or where none has passed, Conflict for one that has no result or that the gate rejected.
+// Promote makes the result of a run live, with its reward model; run "" means the newest that was published. One that passed the gate
+// and was not to be published is published first, if it is named (see publishPassed). The error is of kind NotFound for a run that is
+// unknown or where none was published, Conflict for one that has no result or that the gate rejected.
 func (r *Runner) Promote(ctx context.Context, run string) (registry.Alias, error) {
 	m, err := r.promotable(ctx, run)
 	if err != nil {
 		return registry.Alias{}, err
 	}
-	a, err := r.move(ctx, r.makeLive(m.Result))
+	if m.Decision == decisionPassed {
+		return r.publishPassed(ctx, m.ID)
+	}
+	a, err := r.move(ctx, r.makeLive(m.Result), 0)
 	if err != nil {
 		return a, err
 	}
@@ -110,6 +120,8 @@ func (r *Runner) promotable(ctx context.Context, id string) (registry.Run, error
 			return m, &chat.Error{Kind: chat.Conflict, Param: "run", Msg: fmt.Sprintf("promote %s: it was made for alias %s, not %s", id, m.Alias, r.Alias)}
 		case m.Decision == "rejected":
 			return m, &chat.Error{Kind: chat.Conflict, Param: "run", Msg: fmt.Sprintf("promote %s: it was rejected: %s", id, why(m))}
+		case m.Decision == decisionPassed:
+			return m, nil
 		case !passed(m):
 			return m, &chat.Error{Kind: chat.Conflict, Param: "run", Msg: fmt.Sprintf("promote %s: it has no result; it stands at %s", id, m.State)}
 		}
@@ -158,25 +170,5 @@ func (r *Runner) Rollback(ctx context.Context) (registry.Alias, error) {
 		a.Live, a.Previous = a.Previous, a.Live
 		a.Canary, a.Share = nil, 0
 		return false, nil
-	})
-}
-
-// Taint marks every run whose rows had a part of user's, after that user was erased: they are to be made again. It returns how many.
-func Taint(ctx context.Context, runs registry.Runs, user string) (int, error) {
-	all, err := runs.Runs(ctx, 1000)
-	if err != nil {
-		return 0, fmt.Errorf("mark runs: %w", err)
-	}
-	n := 0
-	for _, m := range all {
-		if !slices.Contains(m.Users, user) || slices.Contains(m.Tainted, user) {
-			continue
-		}
-		m.Tainted = append(m.Tainted, user)
-		if err := runs.PutRun(ctx, m, 0); err != nil {
-			return n, fmt.Errorf("mark run %s: %w", m.ID, err)
-		}
-		n++
-	}
-	return n, nil
+	}, 0)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"plumb/chat"
 	"plumb/offline/pairs"
 	"plumb/offline/registry"
 	"plumb/offline/rows"
@@ -184,11 +185,14 @@ func (r *Runner) walk(ctx context.Context, run registry.Run, fence int64) (regis
 				return w.failed(ctx, s.state, err)
 			}
 		}
+		if s.state == registry.GateState && w.config.NoPublish && w.run.Decision == "" {
+			w.run.Decision = decisionPassed
+		}
 		next := after(s.state)
 		if w.run.Decision != "" {
 			next = registry.State(w.run.Decision)
 		}
-		if next == registry.Rejected || next == registry.Live {
+		if next == registry.Rejected || next == registry.Live || next == registry.Passed {
 			if err := w.clean(w.run); err != nil {
 				return w.run, err
 			}
@@ -224,7 +228,13 @@ func (w *work) failed(ctx context.Context, s registry.State, err error) (registr
 	return w.run, errors.Join(err, w.put(ctx, w.run, w.fence))
 }
 
+// put stores a run. A mark that somebody was erased, set while the run went on, is kept.
 func (r *Runner) put(ctx context.Context, run registry.Run, fence int64) error {
+	stored, err := r.Registry.Run(ctx, run.ID)
+	if err != nil && chat.KindOf(err) != chat.NotFound {
+		return fmt.Errorf("store run %s: %w", run.ID, err)
+	}
+	run.Tainted = marks(run, stored.Tainted)
 	if err := r.Registry.PutRun(ctx, run, fence); err != nil {
 		return fmt.Errorf("store run %s: %w", run.ID, err)
 	}

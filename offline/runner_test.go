@@ -103,10 +103,11 @@ func TestSecondRunHasAnIncumbent(t *testing.T) {
 	}
 }
 
-// killedRun makes a run that dies whenever die says so, and is begun again each time.
-func killedRun(t *testing.T, w *world, die func(s registry.State, stored bool) bool) registry.Run {
+// killedRun makes a run of the quick configuration, changed, that dies whenever die says so, and is begun again each time.
+func killedRun(t *testing.T, w *world, change func(*Config), die func(s registry.State, stored bool) bool) registry.Run {
 	t.Helper()
 	r := w.quick()
+	change(&r.Config)
 	// Two runs of one id and time can be compared byte for byte.
 	epoch := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	r.Now = func() time.Time { return epoch }
@@ -118,6 +119,7 @@ func killedRun(t *testing.T, w *world, die func(s registry.State, stored bool) b
 	for range 100 {
 		ctx, kill := context.WithCancelCause(context.Background())
 		r := w.quick()
+		change(&r.Config)
 		r.Now = func() time.Time { return epoch }
 		dead := false
 		r.Progress = func(s registry.State, done, all int, note string) {
@@ -150,11 +152,11 @@ func killedRun(t *testing.T, w *world, die func(s registry.State, stored bool) b
 
 func TestKilledInEveryState(t *testing.T) {
 	whole := quickWorld(t)
-	want := killedRun(t, whole, func(registry.State, bool) bool { return false })
+	want := killedRun(t, whole, func(*Config) {}, func(registry.State, bool) bool { return false })
 	for _, stored := range []bool{false, true} {
 		w := quickWorld(t)
 		died := map[registry.State]int{}
-		got := killedRun(t, w, func(s registry.State, atPut bool) bool {
+		got := killedRun(t, w, func(*Config) {}, func(s registry.State, atPut bool) bool {
 			if atPut != stored || died[s] > 0 {
 				return false
 			}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"plumb/chat"
 	"plumb/offline/evaluate"
 	"plumb/offline/gate"
 	"plumb/offline/registry"
@@ -84,7 +83,7 @@ func (w *work) conclude(report gate.Report) error {
 
 // checkFile adds the check of the published file to the report.
 func (w *work) checkFile(ctx context.Context, path, name string) error {
-	s, err := w.rows()
+	prompts, err := w.filePrompts()
 	if err != nil {
 		return err
 	}
@@ -93,10 +92,6 @@ func (w *work) checkFile(ctx context.Context, path, name string) error {
 		return err
 	}
 	defer m.Close()
-	var prompts [][]chat.Message
-	for _, p := range evaluationPrompts(s.HeldOut, fileChecks) {
-		prompts = append(prompts, p.Messages)
-	}
 	answers, err := evaluate.File(ctx, w.Upstream, name, m, prompts, fileTokens)
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func (w *work) release(ctx context.Context) error {
 	if w.config.Canary > 0 && w.run.Method != RMOnly {
 		move, decision = w.makeCanary(w.config.Canary), "canary"
 	}
-	if _, err := w.move(ctx, move(w.run.Result)); err != nil {
+	if _, err := w.move(ctx, move(w.run.Result), w.fence); err != nil {
 		return err
 	}
 	w.run.Decision = decision

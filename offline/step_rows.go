@@ -26,6 +26,9 @@ func (w *work) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if records, err = w.asBefore(ctx, records); err != nil {
+		return err
+	}
 	if err := w.folder.put("records.json.gz", records); err != nil {
 		return err
 	}

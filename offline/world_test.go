@@ -88,9 +88,12 @@ func (s *store) Alias(_ context.Context, name string) (registry.Alias, error) {
 	return s.alias, nil
 }
 
-func (s *store) SetAlias(_ context.Context, a registry.Alias) (registry.Alias, error) {
+func (s *store) SetAlias(_ context.Context, a registry.Alias, fence int64) (registry.Alias, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if fence > 0 && (fence != s.fence || s.holder == "") {
+		return a, &chat.Error{Kind: chat.Conflict, Msg: "set alias: the fence is old"}
+	}
 	if a.Version != s.alias.Version {
 		return a, &chat.Error{Kind: chat.Conflict, Msg: "set alias: moved meanwhile"}
 	}

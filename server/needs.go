@@ -91,6 +91,7 @@ type Run struct {
 	Dropped  map[string]int     `json:"dropped,omitempty"`
 	Method   string             `json:"method,omitempty"`
 	Reason   string             `json:"reason,omitempty"`
+	Until    time.Time          `json:"until,omitzero"`
 	Config   json.RawMessage    `json:"config,omitempty"`
 	Seed     int64              `json:"seed"`
 	Code     string             `json:"code,omitempty"`

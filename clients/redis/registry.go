@@ -98,7 +98,7 @@ func (s *Store) Alias(ctx context.Context, name string) (registry.Alias, error) 
 }
 
 // SetAlias implements [registry.Aliases].
-func (s *Store) SetAlias(ctx context.Context, a registry.Alias) (registry.Alias, error) {
+func (s *Store) SetAlias(ctx context.Context, a registry.Alias, fence int64) (registry.Alias, error) {
 	if a.Name == "" {
 		return a, &chat.Error{Kind: chat.Invalid, Param: "name", Msg: "set alias: it has no name"}
 	}
@@ -108,7 +108,7 @@ func (s *Store) SetAlias(ctx context.Context, a registry.Alias) (registry.Alias,
 	if err != nil {
 		return a, &chat.Error{Kind: chat.Invalid, Msg: "encode alias " + a.Name, Cause: err}
 	}
-	cmd, err := s.run(ctx, setAlias, s.registry("alias", a.Name), a.Version, next.Version, body)
+	cmd, err := s.run(ctx, setAlias, s.registry("alias", a.Name), s.registry(), a.Version, next.Version, body, registry.AlignLease, fence)
 	if err != nil {
 		return a, fail("set alias", err)
 	}
@@ -116,8 +116,11 @@ func (s *Store) SetAlias(ctx context.Context, a registry.Alias) (registry.Alias,
 	if err != nil || len(answer) != 2 {
 		return a, damaged("set alias", scriptAnswered(answer, err))
 	}
-	if answer[0] != 1 {
+	switch answer[0] {
+	case 0:
 		return a, &chat.Error{Kind: chat.Conflict, Msg: fmt.Sprintf("set alias %s: it has version %d, not %d: read it again", a.Name, answer[1], a.Version)}
+	case -1:
+		return a, &chat.Error{Kind: chat.Conflict, Msg: fmt.Sprintf("set alias %s: fence %d is no longer the live one", a.Name, fence)}
 	}
 	return next, nil
 }

@@ -74,7 +74,7 @@ func (s *Store) Alias(ctx context.Context, name string) (registry.Alias, error) 
 }
 
 // SetAlias implements [registry.Aliases].
-func (s *Store) SetAlias(ctx context.Context, a registry.Alias) (registry.Alias, error) {
+func (s *Store) SetAlias(ctx context.Context, a registry.Alias, fence int64) (registry.Alias, error) {
 	if a.Name == "" {
 		return a, &chat.Error{Kind: chat.Invalid, Param: "name", Msg: "set alias: it has no name"}
 	}
@@ -85,6 +85,11 @@ func (s *Store) SetAlias(ctx context.Context, a registry.Alias) (registry.Alias,
 		return a, &chat.Error{Kind: chat.Invalid, Msg: "encode alias " + a.Name, Cause: err}
 	}
 	err = s.writer.do(ctx, "set alias", func(t *tx) error {
+		if fence > 0 {
+			if err := s.holds(t, registry.AlignLease, fence); err != nil {
+				return err
+			}
+		}
 		var version int64
 		if _, err := t.row([]any{&version}, `SELECT version FROM alias WHERE name = ?`, a.Name); err != nil {
 			return err

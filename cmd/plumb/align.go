@@ -28,6 +28,9 @@ type AlignCmd struct {
 	Status   AlignStatusCmd   `cmd:"" help:"What answers now, and the newest runs."`
 	Promote  AlignPromoteCmd  `cmd:"" help:"Make the result of a run live; without RUN that of the newest that passed the gate."`
 	Rollback AlignRollbackCmd `cmd:"" help:"Take the last release back, model and reward model together."`
+	Lineage  AlignLineageCmd  `cmd:"" help:"What made a model: its rows, method, gate and seeds, and the runs before it."`
+	Forget   AlignForgetCmd   `cmd:"" help:"Erase a user, and name the runs that learned from that user."`
+	Again    AlignAgainCmd    `cmd:"" help:"Make a run again from its manifest, without what was erased or withdrawn since; nothing is published."`
 	Render   AlignRenderCmd   `cmd:"" help:"Print what starts a run's training on another machine: a command, a Ray job, a Kubernetes Job."`
 }
 
@@ -82,6 +85,7 @@ type AlignRunCmd struct {
 	MaxTokens  int     `help:"Longest reply drawn for the gate." default:"64"`
 	Prompts    int     `help:"Held-out prompts that replies are drawn to for the gate." default:"24"`
 	Canary     float64 `help:"Share of users who get the new model first; 0 makes it live at once." default:"0"`
+	NoPublish  bool    `help:"End after the gate, without touching the upstream; a run that passed is published by plumb align promote RUN."`
 	Type       string  `help:"Type of the published matrices." default:"f16" enum:"f16,bf16,f32,q8_0,keep"`
 	Lenient    bool    `help:"Let a model pass though a check had too little data to say anything." setting:"align_lenient"`
 	Threads    int     `help:"Threads; 0 takes all processors." default:"0"`
@@ -95,7 +99,7 @@ func (cmd *AlignRunCmd) Validate() error {
 
 func (cmd *AlignRunCmd) config() offline.Config {
 	c := offline.Config{
-		Method: cmd.Method, Seed: cmd.Seed, Type: cmd.Type, Canary: cmd.Canary,
+		Method: cmd.Method, Seed: cmd.Seed, Type: cmd.Type, Canary: cmd.Canary, NoPublish: cmd.NoPublish,
 		LeastRows: cmd.LeastRows, Prompts: cmd.Prompts, MaxTokens: cmd.MaxTokens,
 		Train: train.Config{Beta: cmd.Beta, LR: cmd.LR, Epochs: cmd.Epochs, Batch: cmd.Batch, Rank: cmd.Rank, Alpha: cmd.Adapter, MaxLength: cmd.MaxLength},
 	}
@@ -107,7 +111,7 @@ func (cmd *AlignRunCmd) config() offline.Config {
 // alignResult is the last line of "plumb align run".
 type alignResult struct {
 	Run      string             `json:"run"`
-	Decision string             `json:"decision"` // live, canary or rejected
+	Decision string             `json:"decision"` // live, canary, rejected, or passed: through the gate, and not to be published
 	Method   string             `json:"method"`
 	Reason   string             `json:"reason,omitempty"`
 	Pairs    int                `json:"pairs"`
@@ -116,6 +120,7 @@ type alignResult struct {
 	Metrics  map[string]float64 `json:"metrics,omitempty"`
 	Model    string             `json:"model"`
 	RM       string             `json:"rm"`
+	Weights  string             `json:"weights"` // hash over the trained tensors alone, "" if nothing was trained
 	Seconds  float64            `json:"seconds"`
 }
 
@@ -148,7 +153,8 @@ func (cmd *AlignRunCmd) Run(c *Context) error {
 func resultOf(run registry.Run, seconds float64) alignResult {
 	return alignResult{
 		Run: run.ID, Decision: run.Decision, Method: run.Method, Reason: run.Reason, Pairs: run.Rows["pairs"], Rows: run.Rows,
-		Gate: run.Gate, Metrics: run.Metrics, Model: run.Result.Model, RM: run.Result.RM, Seconds: seconds,
+		Gate: run.Gate, Metrics: run.Metrics, Model: run.Result.Model, RM: run.Result.RM,
+		Weights: run.Weights, Seconds: seconds,
 	}
 }
 
@@ -217,18 +223,29 @@ func (cmd *AlignStatusCmd) Run(c *Context) error {
 		if err != nil {
 			return err
 		}
+		status := map[string]any{"alias": a, "runs": list}
 		t := tabwriter.NewWriter(c.Stderr, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(t, "%s answers with %s; before it %s\n", r.Alias, releaseName(a.Live, r.Base), releaseName(a.Previous, "nothing"))
+		canary, err := (&offline.CanaryWatch{Runner: r}).Look(c.Ctx)
+		if err != nil {
+			return err
+		}
+		if canary.Run != "" {
+			status["canary"] = canary
+			fmt.Fprintf(t, "%g %% of users get %s: %s, %s\n", 100*canary.Share, releaseName(a.Canary, ""), canary.Verdict, canary.Why)
+		}
 		fmt.Fprintln(t, "run\tbegan\tmethod\tstate\trows")
 		for _, run := range list {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\n", run.ID, run.Created.Local().Format("2006-01-02 15:04"), run.Method, run.State, run.Rows)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\n", run.ID, day(run.Created), run.Method, run.State, run.Rows)
 		}
 		if err := t.Flush(); err != nil {
 			return err
 		}
-		return printJSON(c.Stdout, map[string]any{"alias": a, "runs": list})
+		return printJSON(c.Stdout, status)
 	})
 }
+
+func day(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
 func releaseName(r *registry.Release, absent string) string {
 	if r == nil {

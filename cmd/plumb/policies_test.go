@@ -81,7 +81,7 @@ func (b *policyBench) set(t *testing.T, change func(*registry.Alias)) {
 		t.Fatal(err)
 	}
 	change(&a)
-	if _, err := b.registry.SetAlias(t.Context(), a); err != nil {
+	if _, err := b.registry.SetAlias(t.Context(), a, 0); err != nil {
 		t.Fatal(err)
 	}
 }

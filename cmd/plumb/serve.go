@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"plumb/offline"
 	"plumb/offline/pairs"
 	"plumb/sampler"
@@ -37,6 +39,7 @@ type Serving struct {
 	Timeout     time.Duration `help:"Longest chat request, waiting included." default:"5m"`
 	Lenient     bool          `help:"Ignore unknown request fields with a warning header instead of answering 400."`
 	AlignEvery  string        `help:"When to train: an interval (24h), or a cron expression (0 3 * * *). Empty: never." placeholder:"WHEN"`
+	CanaryEvery time.Duration `help:"How often the votes on a canary are looked at, which goes live or is taken back by them; 0 never." default:"1m"`
 	LogRequests bool          `help:"Log a line for each request."`
 }
 
@@ -71,6 +74,9 @@ func (s *Serving) check() error {
 	}
 	if s.Timeout <= 0 {
 		problems = append(problems, fmt.Errorf("--timeout: got %v, want more than 0, such as 5m", s.Timeout))
+	}
+	if s.CanaryEvery != 0 && s.CanaryEvery < time.Second {
+		problems = append(problems, fmt.Errorf("--canary-every: got %v, want 0 for never, or a second or more", s.CanaryEvery))
 	}
 	if s.AlignEvery != "" {
 		if _, err := offline.ParseSchedule(s.AlignEvery); err != nil {
@@ -118,6 +124,9 @@ func (cmd *ServeCmd) Run(c *Context) error {
 			return usageError{err}
 		}
 	}
+	if cmd.CanaryEvery > 0 {
+		go newCanaries(app.runs.runner, app.metrics, log).run(ctx, cmd.CanaryEvery)
+	}
 	return app.server.Serve(ctx, l)
 }
 
@@ -136,11 +145,12 @@ type app struct {
 	policies *policies
 	runs     *runs
 	server   *server.Server
+	metrics  *prometheus.Registry
 	log      *slog.Logger
 }
 
 func newApp(c *Context, w *Where, s *Serving, log *slog.Logger) (_ *app, err error) {
-	a := &app{where: w, log: log}
+	a := &app{where: w, log: log, metrics: prometheus.NewRegistry()}
 	if a.store, err = openStore(w, true, log); err != nil {
 		return nil, err
 	}
@@ -159,7 +169,7 @@ func newApp(c *Context, w *Where, s *Serving, log *slog.Logger) (_ *app, err err
 		Runs: a.runs, Releases: a.runs,
 		Checks:  []server.Check{{Name: "upstream", Ready: a.upstreamReady}},
 		Origins: s.Origins, MaxBody: s.MaxBody, MaxN: s.MaxN, Slots: s.Slots, Queue: s.Queue, Timeout: s.Timeout,
-		Method: s.Method, Lenient: s.Lenient, Logger: log,
+		Method: s.Method, Lenient: s.Lenient, Logger: log, Registry: a.metrics,
 	}
 	if options.Salt, err = salt(s.Salt, w.Data); err != nil {
 		return nil, err

@@ -32,8 +32,9 @@ type Runs interface {
 type Aliases interface {
 	// Alias returns the alias, or one with nothing but the name and Version 0 if it was never set.
 	Alias(ctx context.Context, name string) (Alias, error)
-	// SetAlias stores a if the stored version is a.Version, and increments it; else the error is of kind Conflict.
-	SetAlias(ctx context.Context, a Alias) (Alias, error)
+	// SetAlias stores a if the stored version is a.Version, and increments it; else the error is of kind Conflict. So it is
+	// where fence > 0 and is not that of the live holder of the lease [AlignLease]: a stalled run cannot release.
+	SetAlias(ctx context.Context, a Alias, fence int64) (Alias, error)
 }
 
 // Blobs keeps small files (reward models) by content.

@@ -21,6 +21,7 @@ const (
 	Publish   State = "publish"
 	Canary    State = "canary"
 	Live      State = "live"
+	Passed    State = "passed" // the gate let it pass, and it was not to be published
 	Rejected  State = "rejected"
 	Failed    State = "failed"
 )
@@ -41,6 +42,7 @@ type Run struct {
 	Users    []string           `json:"users,omitempty"`
 	Method   string             `json:"method"`
 	Reason   string             `json:"reason,omitempty"` // why this method
+	Until    time.Time          `json:"until,omitzero"`   // the newest feedback that it read was given by then
 	Config   json.RawMessage    `json:"config"`
 	Seed     int64              `json:"seed"`
 	Code     string             `json:"code"` // version of the program

@@ -14,10 +14,11 @@ import (
 	"plumb/offline/registry"
 )
 
-// Leaser is a store with leases and the runs that they fence.
+// Leaser is a store with leases, and the runs and aliases that they fence.
 type Leaser interface {
 	registry.Lease
 	registry.Runs
+	registry.Aliases
 }
 
 // Place is where leases are kept for one test.
@@ -131,6 +132,40 @@ var leaseTests = map[string]func(*testing.T, Place){
 			other = acquire(t, l, "other", "three", long)
 		}
 		wantKind(t, l.PutRun(t.Context(), newRun("run-2", start), other), chat.Conflict)
+	},
+	"a holder that stalled cannot release": func(t *testing.T, p Place) {
+		l := p.Open(t)
+		read := func() registry.Alias {
+			t.Helper()
+			a, err := l.Alias(t.Context(), "plumb")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		stalled := acquire(t, l, registry.AlignLease, "one", short)
+		a := read() // what the stalled one read is still right when it wakes: the version alone would let it through
+		p.Advance(2 * short)
+		a.Live = &registry.Release{Model: "stale"}
+		_, err := l.SetAlias(t.Context(), a, stalled) // nobody else, but the term is over
+		wantKind(t, err, chat.Conflict)
+		fence := acquire(t, l, registry.AlignLease, "two", long)
+		_, err = l.SetAlias(t.Context(), a, stalled)
+		wantKind(t, err, chat.Conflict)
+		if got := read(); got.Version != 0 || got.Live != nil {
+			t.Fatalf("a stalled holder moved the alias: %+v", got)
+		}
+		a.Live = &registry.Release{Model: "fresh"}
+		moved, err := l.SetAlias(t.Context(), a, fence)
+		if err != nil || moved.Version != 1 {
+			t.Fatalf("%+v, %v", moved, err)
+		}
+		_, err = l.SetAlias(t.Context(), a, fence) // the right fence does not make up for an old version
+		wantKind(t, err, chat.Conflict)
+		moved.Live = &registry.Release{Model: "by hand"}
+		if moved, err = l.SetAlias(t.Context(), moved, 0); err != nil || moved.Version != 2 { // operators need no lease
+			t.Fatalf("%+v, %v", moved, err)
+		}
 	},
 	"the fence grows over restarts": func(t *testing.T, p Place) {
 		last := int64(0)

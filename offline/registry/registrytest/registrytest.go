@@ -72,6 +72,13 @@ var registryTests = map[string]func(*testing.T, registry.Registry){
 		_, err := r.Run(t.Context(), "run-1")
 		wantKind(t, err, chat.NotFound)
 	},
+	"alias under a fence that nobody holds": func(t *testing.T, r registry.Registry) {
+		_, err := r.SetAlias(t.Context(), registry.Alias{Name: "plumb", Share: .5}, 1)
+		wantKind(t, err, chat.Conflict)
+		if a, err := r.Alias(t.Context(), "plumb"); err != nil || a.Version != 0 {
+			t.Fatalf("%+v, %v", a, err)
+		}
+	},
 	"runs newest first": func(t *testing.T, r registry.Registry) {
 		for _, i := range []int{3, 0, 4, 1, 2} {
 			mustPutRun(t, r, newRun(fmt.Sprintf("run-%d", 9-i), start.Add(time.Duration(i)*time.Second)))
@@ -96,18 +103,18 @@ var registryTests = map[string]func(*testing.T, registry.Registry){
 	},
 	"alias is set by who read it last": func(t *testing.T, r registry.Registry) {
 		first := registry.Alias{Name: "plumb", Live: &registry.Release{Model: "a", RM: "00"}, Share: 0.25, Updated: start}
-		one, err := r.SetAlias(t.Context(), first)
+		one, err := r.SetAlias(t.Context(), first, 0)
 		if err != nil || one.Version != 1 {
 			t.Fatalf("%+v, %v", one, err)
 		}
-		_, err = r.SetAlias(t.Context(), first) // still version 0
+		_, err = r.SetAlias(t.Context(), first, 0) // still version 0
 		wantKind(t, err, chat.Conflict)
 		ahead := one
 		ahead.Version = 7
-		_, err = r.SetAlias(t.Context(), ahead)
+		_, err = r.SetAlias(t.Context(), ahead, 0)
 		wantKind(t, err, chat.Conflict)
 		one.Previous, one.Live = one.Live, &registry.Release{Model: "b"}
-		two, err := r.SetAlias(t.Context(), one)
+		two, err := r.SetAlias(t.Context(), one, 0)
 		if err != nil || two.Version != 2 {
 			t.Fatalf("%+v, %v", two, err)
 		}
@@ -118,7 +125,7 @@ var registryTests = map[string]func(*testing.T, registry.Registry){
 		if d := cmp.Diff(two, got); d != "" {
 			t.Fatal(d)
 		}
-		_, err = r.SetAlias(t.Context(), registry.Alias{})
+		_, err = r.SetAlias(t.Context(), registry.Alias{}, 0)
 		wantKind(t, err, chat.Invalid)
 	},
 	"alias set by many at once is set once": func(t *testing.T, r registry.Registry) {
@@ -127,7 +134,7 @@ var registryTests = map[string]func(*testing.T, registry.Registry){
 		var wg sync.WaitGroup
 		for i := range n {
 			wg.Go(func() {
-				_, err := r.SetAlias(context.Background(), registry.Alias{Name: "plumb", Live: &registry.Release{Model: fmt.Sprint(i)}})
+				_, err := r.SetAlias(context.Background(), registry.Alias{Name: "plumb", Live: &registry.Release{Model: fmt.Sprint(i)}}, 0)
 				won[i] = err == nil
 				if err != nil && chat.KindOf(err) != chat.Conflict {
 					t.Error(err)
