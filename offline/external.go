@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"plumb/offline/checkpoint"
 	"plumb/offline/registry"
-	"plumb/offline/train"
 	"plumb/offline/trl"
 )
 
@@ -60,7 +60,7 @@ var elsewhere = []string{"loss", "grad_norm", "rewards/chosen", "rewards/rejecte
 
 // noteElsewhere keeps what the trainer reported, and how far its log-probs were from ours.
 func (w *work) noteElsewhere(r *trl.Result) {
-	w.run.Weights = train.Hash(r.Adapter.Params)
+	w.run.Weights = checkpoint.Hash(r.Adapter.Params)
 	for _, name := range elsewhere {
 		if v, ok := r.Last.Metrics[name]; ok {
 			w.metric("train/"+name, &v)
