@@ -66,7 +66,7 @@ type Config struct {
 	Rank     int      `json:"rank,omitempty"`     // of a new adapter; 16
 	Alpha    float64  `json:"alpha,omitempty"`    // its scale times rank; 16
 	Targets  []string `json:"targets,omitempty"`  // its maps; all linear maps of the layers
-	LR       float64  `json:"lr,omitempty"`       // 3e-4
+	LR       float64  `json:"lr,omitempty"`       // 3e-4, for a model of a few million weights; 1e-4 or less for hundreds of millions
 	Schedule string   `json:"schedule,omitempty"` // over the steps: constant, linear, cosine; constant
 	Warmup   int      `json:"warmup,omitempty"`   // steps; 0
 	FinalLR  float64  `json:"final_lr,omitempty"` // share of LR at the end of a falling schedule; 0
