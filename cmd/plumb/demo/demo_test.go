@@ -64,7 +64,7 @@ func TestPlay(t *testing.T) {
 	}
 	d := &Demo{
 		Client: &client.Client{BaseURL: web.URL}, Train: prompts, HeldOut: prompts, Votes: 50, Noise: .2, Seed: 3,
-		Taste: people.Taste{"good", "is good", func(_, reply string) bool { return reply == "good" }},
+		Taste: people.Taste{Name: "good", Doc: "is good", Holds: func(_, reply string) bool { return reply == "good" }},
 		Align: func(_ context.Context, method string) (Outcome, error) {
 			if method != "rm" {
 				set(.9)
