@@ -65,7 +65,13 @@ type golden struct {
 	}
 }
 
-func readGolden(t *testing.T) golden {
+func readGolden(t *testing.T) (g golden) {
+	t.Helper()
+	decodeGolden(t, &g)
+	return g
+}
+
+func decodeGolden(t *testing.T, into any) {
 	t.Helper()
 	f, err := os.Open("testdata/losses.json.gz")
 	if err != nil {
@@ -76,11 +82,9 @@ func readGolden(t *testing.T) golden {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var g golden
-	if err := json.NewDecoder(z).Decode(&g); err != nil {
+	if err := json.NewDecoder(z).Decode(into); err != nil {
 		t.Fatal(err)
 	}
-	return g
 }
 
 // near compares within 1e-13 absolute (small values come from 1 − σ there) and 1e-12 relative.
