@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"plumb/offline/pairs"
-	"plumb/offline/train"
 )
 
 // Advice is which method fits the feedback, and why.
@@ -63,15 +62,4 @@ func Advise(s pairs.Set, least int) Advice {
 		a.Reason = fmt.Sprintf("%d pairs, %d thumbs and %d demonstrations; %d votes make a reward model, %d a new model", nPairs, nThumbs, nDemos, least/2, least)
 	}
 	return a
-}
-
-// trainingRows returns how many rows a method would train on.
-func trainingRows(s pairs.Set, method string) int {
-	switch train.Kind(method) {
-	case train.Preference:
-		return len(s.Preferences)
-	case train.Unpaired:
-		return len(unpairedRows(s))
-	}
-	return len(demonstrationRows(s))
 }

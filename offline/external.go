@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"plumb/offline/checkpoint"
+	"plumb/offline/pairs"
 	"plumb/offline/registry"
 	"plumb/offline/trl"
 )
@@ -30,18 +31,25 @@ func (c Config) checkTrainer() error {
 	return trl.CheckMethod(c.Method)
 }
 
-// trainElsewhere has another program fit the adapter, and keeps it as the run's own.
-func (w *work) trainElsewhere(ctx context.Context) error {
+// elsewhere has another program fit the adapter to the rows that a method of package train learns from.
+type elsewhere struct{ name string }
+
+func (e elsewhere) rows(s pairs.Set) int { return voted{e.name}.rows(s) }
+
+// prepare has nothing to do: the other program has a reference of its own.
+func (elsewhere) prepare(context.Context, *work) error { return nil }
+
+func (e elsewhere) train(ctx context.Context, w *work) (fitted, error) {
 	s, err := w.rows()
 	if err != nil {
-		return err
+		return fitted{}, err
 	}
 	m, err := w.openBase(ctx)
 	if err != nil {
-		return err
+		return fitted{}, err
 	}
 	c := w.config.Train
-	c.Method = w.run.Method
+	c.Method = e.name
 	t := trl.Training{Model: m, Config: w.config.TRL, Train: c, Launch: w.Launch, Run: w.run.ID,
 		Folder: w.Launch.Folder(w.folder.path("train"), w.run.ID),
 		Each: func(s trl.Step) {
@@ -49,19 +57,18 @@ func (w *work) trainElsewhere(ctx context.Context) error {
 		}}
 	result, err := t.Fit(ctx, trl.Rows{Preferences: preferenceRows(s.Train), Unpaired: unpairedRows(s.Train), Demonstrations: demonstrationRows(s.Train)})
 	if err != nil {
-		return err
+		return fitted{}, err
 	}
 	w.noteElsewhere(result)
-	return result.Adapter.WriteFile(w.folder.path("adapter.gguf"), m, w.provenance()...)
+	return fitted{result.Adapter, checkpoint.Hash(result.Adapter.Params)}, nil
 }
 
-// elsewhere are the metrics of TRL that runs keep under the names of our own trainer.
-var elsewhere = []string{"loss", "grad_norm", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "kl"}
+// trlMetrics are those that runs keep under the names of our own trainer.
+var trlMetrics = []string{"loss", "grad_norm", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "kl"}
 
 // noteElsewhere keeps what the trainer reported, and how far its log-probs were from ours.
 func (w *work) noteElsewhere(r *trl.Result) {
-	w.run.Weights = checkpoint.Hash(r.Adapter.Params)
-	for _, name := range elsewhere {
+	for _, name := range trlMetrics {
 		if v, ok := r.Last.Metrics[name]; ok {
 			w.metric("train/"+name, &v)
 		}

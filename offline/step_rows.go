@@ -99,7 +99,7 @@ func (w *work) choose(context.Context) error {
 	if method == RMOnly {
 		return nil
 	}
-	if n := trainingRows(s.Train, method); n < w.config.LeastRows {
+	if n := w.method().rows(s.Train); n < w.config.LeastRows {
 		w.reject("%d rows to train %s on, at least %d are wanted", n, method, w.config.LeastRows)
 	}
 	return nil

@@ -45,3 +45,16 @@ func demonstrationRows(s pairs.Set) []rows.Demonstration {
 	}
 	return all
 }
+
+// likedRows returns replies to imitate where nobody showed a better one: demonstrations, liked replies, and what was chosen when people
+// compared. A pair made of two thumbs is in it as its thumb.
+func likedRows(s pairs.Set) []rows.Demonstration {
+	all := demonstrationRows(s)
+	for _, r := range s.Preferences {
+		if r.Class != pairs.UpDown {
+			p := r.Row()
+			all = append(all, rows.Demonstration{Prompt: p.Prompt, Completion: p.Chosen, Weight: p.Weight, User: p.User, Source: p.Source, ID: p.ID})
+		}
+	}
+	return all
+}
