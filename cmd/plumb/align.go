@@ -17,6 +17,7 @@ import (
 	"plumb/offline/neighbour"
 	"plumb/offline/pairs"
 	"plumb/offline/registry"
+	"plumb/offline/rl"
 	"plumb/offline/rows"
 	"plumb/offline/train"
 )
@@ -72,7 +73,7 @@ func offlineWork(c *Context, w *Where) (*offline.Runner, *store, error) {
 type AlignRunCmd struct {
 	Where
 	TrainerFlags
-	Method     string  `help:"auto follows the advice; rm fits the reward model alone; dpo or another loss of pairs, kto, bco, sft." default:"auto" setting:"align_method"`
+	Method     string  `help:"auto follows the advice; rm fits the reward model alone; dpo or another loss of pairs; kto, bco for thumbs; sft; distill, bonbon from logged candidates; rlhf, ppo, rloo, grpo against the reward model; irl from demonstrations." default:"auto" setting:"align_method"`
 	Seed       int64   `help:"Of everything that is drawn." default:"0"`
 	Beta       float64 `help:"Pull towards the base." default:"0.1"`
 	LR         float64 `name:"lr" help:"Learning rate." default:"1e-4"`
@@ -81,8 +82,12 @@ type AlignRunCmd struct {
 	Rank       int     `help:"Rank of the adapter." default:"16"`
 	Adapter    float64 `name:"adapter-alpha" help:"Scale of the adapter times its rank." default:"16"`
 	MaxLength  int     `help:"Most tokens of prompt and reply." default:"1024"`
+	RLSteps    int     `name:"rl-steps" help:"rlhf, ppo, rloo, grpo, irl: batches of replies that are drawn and learned from." default:"40"`
+	RLBatch    int     `name:"rl-batch" help:"The same: replies a step, to an eighth as many prompts." default:"64"`
+	KLBudget   float64 `name:"kl-budget" help:"The same: a policy further from where it began ends the training, in nats a reply; -1 for none." default:"12"`
+	IRLRounds  int     `name:"irl-rounds" help:"irl: rounds of reward and policy." default:"2"`
 	LeastRows  int     `help:"Fewer training rows make no model." default:"20"`
-	MaxTokens  int     `help:"Longest reply drawn for the gate." default:"64"`
+	MaxTokens  int     `help:"Longest reply drawn, in training and for the gate." default:"64"`
 	Prompts    int     `help:"Held-out prompts that replies are drawn to for the gate." default:"24"`
 	Canary     float64 `help:"Share of users who get the new model first; 0 makes it live at once." default:"0"`
 	NoPublish  bool    `help:"End after the gate, without touching the upstream; a run that passed is published by plumb align promote RUN."`
@@ -101,6 +106,7 @@ func (cmd *AlignRunCmd) config() offline.Config {
 	c := offline.Config{
 		Method: cmd.Method, Seed: cmd.Seed, Type: cmd.Type, Canary: cmd.Canary, NoPublish: cmd.NoPublish,
 		LeastRows: cmd.LeastRows, Prompts: cmd.Prompts, MaxTokens: cmd.MaxTokens,
+		RL: rl.Config{Steps: cmd.RLSteps, Batch: cmd.RLBatch, KLBudget: cmd.KLBudget}, IRLRounds: cmd.IRLRounds,
 		Train: train.Config{Beta: cmd.Beta, LR: cmd.LR, Epochs: cmd.Epochs, Batch: cmd.Batch, Rank: cmd.Rank, Alpha: cmd.Adapter, MaxLength: cmd.MaxLength},
 	}
 	c.Limits.AllowInsufficient = cmd.Lenient
