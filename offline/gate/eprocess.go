@@ -101,15 +101,18 @@ func (e eProcess) log(canary, live counts) float64 {
 }
 
 func (e eProcess) mixture(canary, live counts) float64 {
+	at := func(p *point) float64 {
+		return p.weight + canary.down*p.down + canary.up*p.up + live.down*p.down2 + live.up*p.up2
+	}
 	most := math.Inf(-1)
-	logs := make([]float64, len(e.points))
-	for i, p := range e.points {
-		logs[i] = p.weight + canary.down*p.down + canary.up*p.up + live.down*p.down2 + live.up*p.up2
-		most = max(most, logs[i])
+	for i := range e.points {
+		most = max(most, at(&e.points[i]))
 	}
 	sum := 0.
-	for _, x := range logs {
-		sum += math.Exp(x - most)
+	for i := range e.points {
+		if x := at(&e.points[i]) - most; x > -40 { // what is left out would not change the sum
+			sum += math.Exp(x)
+		}
 	}
 	return most + math.Log(sum)
 }
