@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ import (
 //go:embed page.html
 var page string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"figure": figure, "number": number, "short": short}).Parse(page))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"figure": figure, "number": number, "short": short, "counts": counts}).Parse(page))
 
 // Report is what a page is drawn from. Run alone is needed.
 type Report struct {
@@ -181,10 +182,12 @@ func figure(x *float64) string {
 	return strings.ReplaceAll(fmt.Sprintf("%.3g", *x), "-", "−")
 }
 
-// short cuts a hash for the eye; the whole of it is beside it.
+var hash = regexp.MustCompile(`^[0-9a-f]{32,}$`)
+
+// short cuts a hash for the eye; the page has the whole of it as a title.
 func short(s string) string {
-	if len(s) > 16 && !strings.ContainsAny(s, " {") {
-		return s[:12] + "…"
+	if hash.MatchString(s) {
+		return s[:16] + "…"
 	}
 	return s
 }
