@@ -51,7 +51,7 @@ func (inverse) train(ctx context.Context, w *work) (fitted, error) {
 // releaseReward has the inferred reward answer with the model, in place of the one fitted on all feedback.
 func (w *work) releaseReward(ctx context.Context, r *irl.Result) error {
 	metrics := r.RM.Meta().Metrics
-	reward := gate.Reward{Accuracy: best(metrics), HeldOut: metrics.HeldOut, HackResistance: metrics.HackResistance}
+	reward := gate.Reward{Accuracy: best(metrics), HeldOut: metrics.HeldOut, HackResistance: metrics.HackResistance, HackPrompts: metrics.HackPrompts}
 	if !gate.DecideReward(reward, w.config.Limits).Pass {
 		return nil
 	}

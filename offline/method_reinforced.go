@@ -12,6 +12,7 @@ import (
 	"plumb/offline/pairs"
 	"plumb/offline/registry"
 	"plumb/offline/rl"
+	"plumb/offline/train"
 	"plumb/rm"
 )
 
@@ -55,7 +56,7 @@ func (w *work) reinforce(ctx context.Context, algorithm, dir string, reward, wat
 	t := rl.Trainer{Model: m, Config: w.config.reinforcement(algorithm), Start: start, Reward: reward, Watch: watch, Dir: w.folder.path(dir),
 		Each: func(s rl.Step) error {
 			w.progress(registry.Train, s.Step, s.Steps, fmt.Sprintf("reward %.3f, KL %.2f", s.Reward, s.KL))
-			return w.step(s)
+			return w.folder.addStep(s)
 		}}
 	r, err := t.Train(ctx, prompts)
 	if err != nil {
@@ -146,6 +147,10 @@ func (w *work) headStart(ctx context.Context, s pairs.Set, reward *rm.Model) (*l
 		return nil, err
 	}
 	t.Dir = w.folder.path("head")
+	t.Each = func(s train.Step) error { // the curve is that of the reward
+		w.progress(registry.Train, s.Step, s.Steps, fmt.Sprintf("imitating, loss %.4f", s.Loss))
+		return nil
+	}
 	replies, _ := e.Demonstrations(likedRows(s))
 	if len(replies) < w.config.LeastRows {
 		return nil, nil

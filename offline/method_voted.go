@@ -104,7 +104,7 @@ func (w *work) trainer(ctx context.Context, name string, state registry.State) (
 	t := train.Trainer{Model: m, Config: c, Dir: w.folder.path("train"), Cache: filepath.Join(w.Dir, "reference"),
 		Each: func(s train.Step) error {
 			w.progress(state, s.Step, s.Steps, fmt.Sprintf("loss %.4f", s.Loss))
-			return w.step(s)
+			return w.folder.addStep(s)
 		},
 		Referenced: func(done, all int) { w.progress(state, done, all, "reference") },
 	}
@@ -134,6 +134,3 @@ func (w *work) count(name string, n int) {
 	v := float64(n)
 	w.metric(name, &v)
 }
-
-// step keeps what a step of the training measured.
-func (w *work) step(any) error { return nil }

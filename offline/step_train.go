@@ -15,6 +15,9 @@ func (w *work) train(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := w.folder.closeCurve(); err != nil {
+		return err
+	}
 	w.run.Weights = made.weights
 	return made.adapter.WriteFile(w.folder.path("adapter.gguf"), w.base, w.provenance()...)
 }

@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -8,7 +9,6 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"plumb/chat"
-	"plumb/lm"
 )
 
 // Gain compares two policies by a judge's reward.
@@ -27,21 +27,12 @@ type Difference struct{ Mean, SE float64 }
 // Measure draws replies of both policies to each prompt, under equal seeds, and returns how much more reward After's have. It needs at
 // least two prompts.
 func (g Gain) Measure(ctx context.Context, prompts [][]chat.Message) (Difference, error) {
-	n, draws := g.Prompts, g.Draws
-	if n == 0 {
-		n = 32
-	}
-	if draws == 0 {
-		draws = 4
-	}
-	prompts = prompts[:min(n, len(prompts))]
+	draws := cmp.Or(g.Draws, 4)
+	prompts = prompts[:min(cmp.Or(g.Prompts, 32), len(prompts))]
 	if len(prompts) < 2 {
 		return Difference{}, fmt.Errorf("compare policies: %d prompts; want at least 2", len(prompts))
 	}
-	s := lm.Settings{Temperature: temperature, MaxTokens: g.MaxTokens}
-	if s.MaxTokens == 0 {
-		s.MaxTokens = 64
-	}
+	s := settings(cmp.Or(g.MaxTokens, 64))
 	gains := make([]float64, len(prompts))
 	for i, messages := range prompts {
 		seeds := make([]int64, draws)
