@@ -87,7 +87,7 @@ func (w *work) fit(ctx context.Context, state registry.State, do func(train.Trai
 	case train.Preference:
 		r.pairs, dropped = e.Pairs(preferenceRows(s.Train))
 	case train.Unpaired:
-		r.replies, dropped = e.Unpaired(unpairedRows(s.Train))
+		r.replies, dropped = e.Unpaired(unpairedRows(s.Train, t.Config))
 	default:
 		r.replies, dropped = e.Demonstrations(demonstrationRows(s.Train))
 	}
