@@ -17,7 +17,7 @@ import (
 
 // Methods that are no trainer's.
 const (
-	Auto   = "auto" // what the votes call for, see [Advise]
+	Auto   = "auto" // what the votes call for, see package advise
 	RMOnly = "rm"   // refit the reward model, and release it with the model that answers now
 )
 

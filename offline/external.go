@@ -55,7 +55,7 @@ func (e elsewhere) train(ctx context.Context, w *work) (fitted, error) {
 		Each: func(s trl.Step) {
 			w.progress(registry.Train, s.Step, s.Steps, fmt.Sprintf("loss %.4f", s.Metrics["loss"]))
 		}}
-	result, err := t.Fit(ctx, trl.Rows{Preferences: preferenceRows(s.Train), Unpaired: unpairedRows(s.Train), Demonstrations: demonstrationRows(s.Train)})
+	result, err := t.Fit(ctx, trl.Rows{Preferences: preferenceRows(s.Train), Unpaired: unpairedRows(s.Train, c), Demonstrations: demonstrationRows(s.Train)})
 	if err != nil {
 		return fitted{}, err
 	}

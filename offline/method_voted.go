@@ -18,7 +18,7 @@ func (m voted) rows(s pairs.Set) int {
 	case train.Preference:
 		return len(s.Preferences)
 	case train.Unpaired:
-		return len(unpairedRows(s))
+		return len(singleReplies(s))
 	}
 	return len(demonstrationRows(s))
 }
@@ -76,7 +76,7 @@ func (w *work) encoded(ctx context.Context, name string, state registry.State) (
 	case train.Preference:
 		r.pairs, dropped = e.Pairs(preferenceRows(s.Train))
 	case train.Unpaired:
-		r.replies, dropped = e.Unpaired(unpairedRows(s.Train))
+		r.replies, dropped = e.Unpaired(unpairedRows(s.Train, t.Config))
 	default:
 		r.replies, dropped = e.Demonstrations(demonstrationRows(s.Train))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"plumb/chat"
+	"plumb/offline/advise"
 	"plumb/offline/pairs"
 	"plumb/offline/registry"
 	"plumb/offline/rows"
@@ -38,6 +39,8 @@ type Runner struct {
 	// Anchors is text of the base's own kind, away from the votes, whose likelihood training holds up where Config.Train.Anchor says so.
 	// It must not be what Neutral measures.
 	Anchors []rows.Demonstration
+	// BaseNLL, if not nil, tells method auto whether the base has learned the task.
+	BaseNLL *advise.BaseNLL
 	// Progress, if not nil, is told how far a state is; all is 0 where that is not known.
 	Progress func(state registry.State, done, all int, note string)
 

@@ -265,9 +265,12 @@ func TestMethodsOfFeedback(t *testing.T) {
 		{"demonstrations", func(i int, g feedback.Generation) feedback.Event {
 			return feedback.Event{Kind: feedback.Demonstration, Messages: g.Messages, Text: "Who wants to know?"}
 		}, "sft"},
-		{"edits", func(i int, g feedback.Generation) feedback.Event {
-			return feedback.Event{Generation: g.ID, Kind: feedback.Edit, Candidate: g.Candidates[1].ID, Text: "Who wants to know?"}
+		{"edits that change a little", func(i int, g feedback.Generation) feedback.Event {
+			return feedback.Event{Generation: g.ID, Kind: feedback.Edit, Candidate: g.Candidates[1].ID, Text: g.Candidates[1].Text + " Why?"}
 		}, "dpo"},
+		{"edits that leave nothing as it was", func(i int, g feedback.Generation) feedback.Event {
+			return feedback.Event{Generation: g.ID, Kind: feedback.Edit, Candidate: g.Candidates[1].ID, Text: "Who wants to know?"}
+		}, "sft"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := quickWorld(t)

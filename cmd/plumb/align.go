@@ -15,7 +15,6 @@ import (
 	"plumb/lm/tiny/corpus"
 	"plumb/offline"
 	"plumb/offline/neighbour"
-	"plumb/offline/pairs"
 	"plumb/offline/registry"
 	"plumb/offline/rl"
 	"plumb/offline/rows"
@@ -34,6 +33,8 @@ type AlignCmd struct {
 	Forget   AlignForgetCmd   `cmd:"" help:"Erase a user, and name the runs that learned from that user."`
 	Again    AlignAgainCmd    `cmd:"" help:"Make a run again from its manifest, without what was erased or withdrawn since; nothing is published."`
 	Render   AlignRenderCmd   `cmd:"" help:"Print what starts a run's training on another machine: a command, a Ray job, a Kubernetes Job."`
+
+	Influence AlignInfluenceCmd `cmd:"" help:"What each person's votes do to the reward model, the most suspicious person first."`
 }
 
 // runner wires the offline work to a store and an upstream.
@@ -178,43 +179,6 @@ func stateProgress(out io.Writer) func(registry.State, int, int, string) {
 			bar.at(done, all, note)
 		}
 	}
-}
-
-// AlignAdviseCmd is "plumb align advise".
-type AlignAdviseCmd struct {
-	Where
-	LeastRows int `help:"Fewer training rows make no model." default:"20"`
-}
-
-// Run implements the command.
-func (cmd *AlignAdviseCmd) Run(c *Context) error {
-	if err := cmd.Where.check(); err != nil {
-		return usageError{err}
-	}
-	s, err := openStore(&cmd.Where, false, slog.Default())
-	if err != nil {
-		return err
-	}
-	defer s.log.Close()
-	records, err := pairs.Collect(c.Ctx, s.log)
-	if err != nil {
-		return err
-	}
-	set := pairs.Build(records, pairs.Options{})
-	a := offline.Advise(set, cmd.LeastRows)
-	t := tabwriter.NewWriter(c.Stderr, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "method\tlearns from\thave\tneed\t\t")
-	for _, o := range a.Options {
-		fits := ""
-		if o.Fits {
-			fits = "fits"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\n", o.Method, o.Learns, o.Have, o.Need, fits, o.Note)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	return printJSON(c.Stdout, map[string]any{"method": a.Method, "why": a.Reason, "options": a.Options, "dropped": set.Dropped})
 }
 
 // AlignStatusCmd is "plumb align status".

@@ -14,6 +14,7 @@ import (
 
 	"plumb/cmd/plumb/demo"
 	"plumb/offline"
+	"plumb/offline/advise"
 	"plumb/offline/neighbour"
 	"plumb/offline/registry"
 	"plumb/server"
@@ -202,13 +203,24 @@ func (r *runs) Rollback(ctx context.Context) (server.Alias, error) {
 	return aliasOf(a), err
 }
 
-// runOf and aliasOf translate between two types with the same JSON: server and offline do not know each other.
+// Advice implements [server.Advisor].
+func (r *runs) Advice(ctx context.Context) (server.Advice, error) {
+	a, err := r.runner.Advice(ctx)
+	return adviceOf(a), err
+}
+
+// runOf, aliasOf and adviceOf translate between two types with the same JSON: server and offline do not know each other.
 func runOf(run registry.Run) (out server.Run) {
 	must(convert(run, &out))
 	return out
 }
 
 func aliasOf(a registry.Alias) (out server.Alias) {
+	must(convert(a, &out))
+	return out
+}
+
+func adviceOf(a advise.Advice) (out server.Advice) {
 	must(convert(a, &out))
 	return out
 }
@@ -231,4 +243,5 @@ func must(err error) {
 var (
 	_ server.Runs     = (*runs)(nil)
 	_ server.Releases = (*runs)(nil)
+	_ server.Advisor  = (*runs)(nil)
 )
