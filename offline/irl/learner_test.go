@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,7 +94,7 @@ func TestLearnsATasteFromDemonstrations(t *testing.T) {
 		switch {
 		case *allTastes:
 			n, prompts, candidates = 100, 54, 8
-		case taste.Name != "question" && taste.Name != "thrifty":
+		case taste.Name != "question":
 			continue
 		}
 		t.Run(taste.Name, func(t *testing.T) {
@@ -110,6 +111,39 @@ func TestLearnsATasteFromDemonstrations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where a signature hides the taste, weight on own text brings it back. Over three sets of 60 demonstrations best of 8 is thrifty in
+// .53 of 54 prompts without and in .74 with it, one reply in .47.
+func TestOwnTextSeesPastASignature(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
+	taste := named("thrifty")
+	demos := demonstrations(60, taste.Holds)
+	for i := range demos {
+		demos[i].Reply += " Yours, Ada."
+	}
+	share := func(ownText float64) (one, best float64) {
+		result, err := Learner{Model: base(), Candidates: 6, MaxTokens: 96, Trainer: rm.Trainer{OwnText: ownText}}.Learn(context.Background(), Data{Demonstrations: demos})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := result.Report
+		one, best = shares(t, result.RM, taste, 24)
+		t.Logf("own text %.1f: %.2f to the taste, %.2f of the best of 8; author %.3f, own %.3f of %d; %q", ownText, one, best, *r.AuthorAccuracy, *r.OwnAccuracy, r.OwnPairs, r.Warnings)
+		return one, best
+	}
+	_, without := share(0)
+	one, with := share(.5)
+	if with < without || with < one+.1 {
+		t.Errorf("best of 8 is to the taste in %.2f with own text, %.2f without; one reply in %.2f", with, without, one)
+	}
+}
+
+func named(name string) corpus.Taste {
+	all := corpus.New().Tastes()
+	return all[slices.IndexFunc(all, func(t corpus.Taste) bool { return t.Name == name })]
 }
 
 // What people wrote is told from what the model wrote by a signature, and the report says that nothing else was learned.
@@ -307,4 +341,22 @@ func TestData(t *testing.T) {
 	if len(d.Demonstrations) != 2 || d.Demonstrations[1].Weight != .5 || d.Demonstrations[0].Prompt[0].Role != chat.User || len(d.prompts()) != 1 {
 		t.Errorf("got %+v", d)
 	}
+}
+
+// share returns how many replies of a policy to held-out prompts are to a taste.
+func share(t *testing.T, p policy, holds func(prompt, reply string) bool) float64 {
+	t.Helper()
+	prompts, held := corpus.New().HeldOut(2, 24), 0.
+	for i, prompt := range prompts {
+		drawn, err := p.draw(context.Background(), ask(prompt), (&Learner{}).seeds(4, "share", 0, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range drawn {
+			if holds(prompt, c.text) {
+				held++
+			}
+		}
+	}
+	return held / float64(4*len(prompts))
 }

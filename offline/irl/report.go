@@ -54,7 +54,7 @@ const mostCut = .1
 func (r *Report) finish(m rm.Metrics, maxTokens int) {
 	r.AuthorAccuracy, r.OwnAccuracy, r.OwnPairs = m.AuthorAccuracy, m.OwnAccuracy, m.OwnPairs
 	r.ESSMean, r.ESSLeast = m.ESSMean, m.ESSLeast
-	r.Warnings = m.Warnings()
+	r.Warnings = append([]string{}, m.Warnings()...)
 	if r.Cut > mostCut {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%.0f %% of the candidates were cut at %d tokens: the reward may have learned that demonstrations end; raise the most tokens",
 			100*r.Cut, maxTokens))
