@@ -16,6 +16,10 @@ import (
 // model, if it stands up to the gate, so that it serves the sampler as well.
 type inverse struct{}
 
+// ownText is the weight of comparisons among the model's own replies in an inferred reward: enough to keep it from learning who wrote a
+// demonstration where they are all signed alike.
+const ownText = .5
+
 func (inverse) rows(s pairs.Set) int { return len(s.Demonstrations) }
 
 func (inverse) prepare(context.Context, *work) error { return nil }
@@ -31,7 +35,7 @@ func (inverse) train(ctx context.Context, w *work) (fitted, error) {
 	}
 	improver := &rounds{w: w}
 	l := irl.Learner{Model: m, Improver: improver, Rounds: w.config.IRLRounds, MaxTokens: w.config.MaxTokens, PassTokens: w.config.Train.PassTokens}
-	l.Trainer.Seed, l.Trainer.Run = w.config.Seed, w.run.ID
+	l.Trainer.Seed, l.Trainer.Run, l.Trainer.OwnText = w.config.Seed, w.run.ID, ownText
 	l.Trainer.Log = func(format string, args ...any) { w.progress(registry.Train, 0, 0, fmt.Sprintf(format, args...)) }
 	r, err := l.Learn(ctx, irl.FromSet(s.Train))
 	if err != nil {

@@ -496,7 +496,7 @@ func TestBegin(t *testing.T) {
 	if err != nil || run.ID != begun.ID || run.Decision != "live" {
 		t.Errorf("%+v, %v", run, err)
 	}
-	if _, err := r.Begin(ctx, Request{Method: "ppo"}); chat.KindOf(err) != chat.Invalid {
+	if _, err := r.Begin(ctx, Request{Method: "alchemy"}); chat.KindOf(err) != chat.Invalid {
 		t.Errorf("an unknown method: %v", err)
 	}
 }
