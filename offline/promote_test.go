@@ -87,7 +87,7 @@ func TestPromotePublishes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Promote(ctx, ""); chat.KindOf(err) != chat.NotFound {
+	if _, err := r.Promote(ctx, ""); chat.KindOf(err) != chat.NotFound || !strings.Contains(err.Error(), run.ID) {
 		t.Errorf("promoted without being named: %v", err)
 	}
 	stored := func() registry.Run {

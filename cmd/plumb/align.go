@@ -26,7 +26,7 @@ type AlignCmd struct {
 	Run      AlignRunCmd      `cmd:"" help:"Make a run: votes to pairs, reward model, training, gate, publication. An interrupted run is gone on with."`
 	Advise   AlignAdviseCmd   `cmd:"" help:"What was collected, and which method fits it."`
 	Status   AlignStatusCmd   `cmd:"" help:"What answers now, and the newest runs."`
-	Promote  AlignPromoteCmd  `cmd:"" help:"Make the result of a run live; without RUN that of the newest that passed the gate."`
+	Promote  AlignPromoteCmd  `cmd:"" help:"Make the result of a run live; without RUN that of the newest that was published. One that passed unpublished is published first."`
 	Rollback AlignRollbackCmd `cmd:"" help:"Take the last release back, model and reward model together."`
 	Lineage  AlignLineageCmd  `cmd:"" help:"What made a model: its rows, method, gate and seeds, and the runs before it."`
 	Forget   AlignForgetCmd   `cmd:"" help:"Erase a user, and name the runs that learned from that user."`
