@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 
@@ -89,6 +90,23 @@ func (m *Model) emptyAdapter(l LoRA, has func(*linear) bool) *Adapter {
 	return ad
 }
 
+// Clone returns an adapter with the same values, which it does not share.
+func (ad *Adapter) Clone() *Adapter {
+	c := &Adapter{Params: ad.ZeroLike(), LoRA: ad.LoRA, dim: ad.dim, layers: make([][7]*pair, len(ad.layers))}
+	copy(c.Data, ad.Data)
+	for i := range ad.layers {
+		for j, p := range ad.layers[i] {
+			if p == nil {
+				continue
+			}
+			q := *p
+			q.a, q.b = c.Data[p.aAt:p.aAt+len(p.a)], c.Data[p.bAt:p.bAt+len(p.b)]
+			c.layers[i][j] = &q
+		}
+	}
+	return c
+}
+
 // layer returns the pairs of a layer; all nil for no adapter.
 func (ad *Adapter) layer(i int) *[7]*pair {
 	if ad == nil {
@@ -116,9 +134,12 @@ func (ad *Adapter) WriteFile(path string, m *Model, extra ...gguf.Pair) error {
 	return nil
 }
 
-// ReadAdapter reads a GGUF adapter file made for this model. It is refused if it is of another architecture, if a tensor is
-// of another shape or lacks its other half, or if the ranks differ.
+// ReadAdapter reads a GGUF adapter file made for this model, or a folder as [Model.ReadPEFT] does. It is refused if it is of
+// another architecture, if a tensor is of another shape or lacks its other half, or if the ranks in a GGUF file differ.
 func (m *Model) ReadAdapter(path string) (*Adapter, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return m.ReadPEFT(path)
+	}
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read adapter: %w", err)

@@ -1,77 +1,31 @@
 package offline
 
 import (
-	"fmt"
+	"context"
 
+	"plumb/offline/advise"
 	"plumb/offline/pairs"
-	"plumb/offline/train"
 )
 
-// Advice is which method fits the feedback, and why.
-type Advice struct {
-	Method  string   `json:"method"` // a trainer's, rm, or "" where there is nothing to learn from yet
-	Reason  string   `json:"reason"`
-	Options []Option `json:"options"`
+// Advice collects the feedback and says what a run with this configuration would do with it, and why. It changes nothing. It does not fit
+// the models whose second opinion a run asks for on votes that nobody else gave. Cost: the log is read whole.
+func (r *Runner) Advice(ctx context.Context) (advise.Advice, error) {
+	c := r.config(Request{})
+	records, err := pairs.Collect(ctx, r.Log)
+	if err != nil {
+		return advise.Advice{}, err
+	}
+	set := pairs.Build(records, c.Pairs)
+	trained, heldOut, _ := set.Split(c.Split)
+	return r.advise(c, set, trained, heldOut), nil
 }
 
-// Option is one method with what it needs and what there is.
-type Option struct {
-	Method string `json:"method"`
-	Learns string `json:"learns_from"`
-	Have   int    `json:"have"`
-	Need   int    `json:"need"`
-	Fits   bool   `json:"fits"`
-	Note   string `json:"note"`
-}
-
-// Advise chooses a method from training rows; least is the fewest rows to train on. Its rule: pairs say most a vote, so DPO where
-// there are enough of them, unless single thumbs are five times as many (KTO) or demonstrations are more than all votes (SFT: the
-// base has not learned the task yet).
-func Advise(s pairs.Set, least int) Advice {
-	up, down := 0, 0
-	for _, r := range s.Unpaired {
-		if r.Label {
-			up++
-		} else {
-			down++
-		}
+// advise applies the rule to the methods that a run can be made with.
+func (r *Runner) advise(c Config, all, trained, heldOut pairs.Set) advise.Advice {
+	e := advise.Evidence{All: all, Train: trained, HeldOut: heldOut, Least: c.LeastRows, BaseNLL: r.BaseNLL}
+	e.Can = func(method string) bool {
+		c.Method = method
+		return c.Check() == nil
 	}
-	nPairs, nThumbs, nDemos := len(s.Preferences), up+down, len(s.Demonstrations)
-	options := []Option{
-		{"dpo", "pairs", nPairs, least, nPairs >= least, "the most a vote can teach; needs replies people compared"},
-		{"kto", "thumbs, up and down", nThumbs, least, nThumbs >= least && min(up, down) >= least/4,
-			fmt.Sprintf("%d up and %d down; at least %d of each are wanted", up, down, least/4)},
-		{"sft", "demonstrations and edits", nDemos, least, nDemos >= least, "imitates what people wrote; for tasks the base has not learned"},
-		{RMOnly, "votes of any kind", nPairs + nThumbs, least / 2, nPairs+nThumbs >= least/2, "no new model: a reward model that chooses among candidates"},
-	}
-	a := Advice{Options: options}
-	dpo, kto, sft, rm := options[0], options[1], options[2], options[3]
-	switch {
-	case sft.Fits && nDemos > nPairs+nThumbs:
-		a.Method, a.Reason = "sft", fmt.Sprintf("%d demonstrations outnumber %d pairs and %d thumbs: teach the task first", nDemos, nPairs, nThumbs)
-	case kto.Fits && nThumbs > 5*nPairs:
-		a.Method, a.Reason = "kto", fmt.Sprintf("%d thumbs and only %d pairs", nThumbs, nPairs)
-	case dpo.Fits:
-		a.Method, a.Reason = "dpo", fmt.Sprintf("%d pairs", nPairs)
-	case kto.Fits:
-		a.Method, a.Reason = "kto", fmt.Sprintf("%d thumbs (%d up, %d down), and %d pairs are too few", nThumbs, up, down, nPairs)
-	case sft.Fits:
-		a.Method, a.Reason = "sft", fmt.Sprintf("%d demonstrations, and votes are too few", nDemos)
-	case rm.Fits:
-		a.Method, a.Reason = RMOnly, fmt.Sprintf("%d votes make a reward model; for a new model %d pairs or thumbs are needed", nPairs+nThumbs, least)
-	default:
-		a.Reason = fmt.Sprintf("%d pairs, %d thumbs and %d demonstrations; %d votes make a reward model, %d a new model", nPairs, nThumbs, nDemos, least/2, least)
-	}
-	return a
-}
-
-// trainingRows returns how many rows a method would train on.
-func trainingRows(s pairs.Set, method string) int {
-	switch train.Kind(method) {
-	case train.Preference:
-		return len(s.Preferences)
-	case train.Unpaired:
-		return len(unpairedRows(s))
-	}
-	return len(demonstrationRows(s))
+	return e.Advise()
 }

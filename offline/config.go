@@ -10,18 +10,20 @@ import (
 	"plumb/lm/gguf"
 	"plumb/offline/gate"
 	"plumb/offline/pairs"
+	"plumb/offline/rl"
 	"plumb/offline/train"
+	"plumb/offline/trl"
 )
 
 // Methods that are no trainer's.
 const (
-	Auto   = "auto" // what the votes call for, see [Advise]
+	Auto   = "auto" // what the votes call for, see package advise
 	RMOnly = "rm"   // refit the reward model, and release it with the model that answers now
 )
 
 // Config is what decides a run, together with base and feedback. It is kept in the manifest. The zero value is the default.
 type Config struct {
-	Method string        `json:"method"`          // auto, rm, or a trainer's; "" means auto
+	Method string        `json:"method"`          // one of [Methods], or a sum of losses of pairs; "" means auto
 	Train  train.Config  `json:"train"`           // its Method is set from the above
 	Pairs  pairs.Options `json:"pairs,omitzero"`  // how votes become rows
 	Split  pairs.Split   `json:"split,omitzero"`  // what is held out
@@ -41,14 +43,20 @@ type Config struct {
 	Again string    `json:"again,omitempty"`
 	Until time.Time `json:"until,omitzero"`
 
+	RL        rl.Config `json:"rl,omitzero"`          // of methods that raise a reward; what they share with the others is in Train
+	IRLRounds int       `json:"irl_rounds,omitempty"` // irl: rounds of reward and policy; 2
+
 	Seed int64 `json:"seed"`
+
+	Trainer string     `json:"trainer,omitempty"` // who trains: "" is this program, "trl" another one, see [trl.Training]
+	TRL     trl.Config `json:"trl,omitzero"`      // what the other one is asked for
 }
 
 func (c Config) withDefaults() Config {
 	for _, f := range []struct {
 		field *int
 		value int
-	}{{&c.LeastRows, 20}, {&c.Prompts, 24}, {&c.Draws, 2}, {&c.MaxTokens, 64}} {
+	}{{&c.LeastRows, 20}, {&c.Prompts, 24}, {&c.Draws, 2}, {&c.MaxTokens, 64}, {&c.IRLRounds, 2}} {
 		if *f.field == 0 {
 			*f.field = f.value
 		}
@@ -61,6 +69,9 @@ func (c Config) withDefaults() Config {
 	}
 	c.Train.Seed = c.Seed
 	c.Train = c.Train.WithDefaults()
+	if c.Trainer == TRL {
+		c.TRL = c.TRL.WithDefaults()
+	}
 	return c
 }
 
@@ -69,11 +80,11 @@ func (c Config) Check() error {
 	c = c.withDefaults()
 	var problems []error
 	trained := c.Train
-	trained.Method = c.Method
-	if c.Method == Auto || c.Method == RMOnly {
-		trained.Method = "dpo"
+	trained.Method = trainerOf(c.Method)
+	problems = append(problems, trained.Check(), c.checkTrainer())
+	if reinforces(c.Method) {
+		problems = append(problems, c.reinforcement(PPO).Check())
 	}
-	problems = append(problems, trained.Check())
 	if trained.Full {
 		problems = append(problems, errors.New("full: a run trains an adapter, so that the base stays the reference"))
 	}
@@ -83,8 +94,8 @@ func (c Config) Check() error {
 	if !(c.Canary >= 0 && c.Canary < 1) {
 		problems = append(problems, fmt.Errorf("canary: got %v, want a share in [0, 1)", c.Canary))
 	}
-	if i := slices.IndexFunc([]int{c.LeastRows, c.Prompts, c.Draws, c.MaxTokens}, func(n int) bool { return n < 0 }); i >= 0 {
-		problems = append(problems, fmt.Errorf("%s: got a negative number", []string{"least_rows", "prompts", "draws", "max_tokens"}[i]))
+	if i := slices.IndexFunc([]int{c.LeastRows, c.Prompts, c.Draws, c.MaxTokens, c.IRLRounds}, func(n int) bool { return n < 0 }); i >= 0 {
+		problems = append(problems, fmt.Errorf("%s: got a negative number", []string{"least_rows", "prompts", "draws", "max_tokens", "irl_rounds"}[i]))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return &chat.Error{Kind: chat.Invalid, Param: "method", Msg: "configure run: " + err.Error()}

@@ -61,7 +61,7 @@ func (w *work) publishNow(ctx context.Context) error {
 	} else {
 		w.run.State, w.run.Decision = registry.Live, "live"
 	}
-	if err := w.folder.clean(); err != nil {
+	if err := w.clean(w.run); err != nil {
 		return err
 	}
 	if err := w.put(ctx, w.run, w.fence); err != nil {

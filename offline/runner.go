@@ -12,9 +12,11 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"plumb/chat"
+	"plumb/offline/advise"
 	"plumb/offline/pairs"
 	"plumb/offline/registry"
 	"plumb/offline/rows"
+	"plumb/offline/trl"
 )
 
 // Runner makes runs. Its fields are set once, before use; several runners on one store take turns by the lease.
@@ -37,8 +39,13 @@ type Runner struct {
 	// Anchors is text of the base's own kind, away from the votes, whose likelihood training holds up where Config.Train.Anchor says so.
 	// It must not be what Neutral measures.
 	Anchors []rows.Demonstration
+	// BaseNLL, if not nil, tells method auto whether the base has learned the task.
+	BaseNLL *advise.BaseNLL
 	// Progress, if not nil, is told how far a state is; all is 0 where that is not known.
 	Progress func(state registry.State, done, all int, note string)
+
+	// Launch is how a trainer that is another program is started, where Config.Trainer names one.
+	Launch trl.Launch
 
 	LeaseTime time.Duration    // 0 means a minute
 	Now       func() time.Time // nil means time.Now
@@ -136,7 +143,7 @@ func (r *Runner) abandon(ctx context.Context, old registry.Run, fence int64) err
 	if old.Error == "" {
 		old.Error = "abandoned for another run"
 	}
-	return errors.Join(r.folder(old).clean(), r.put(ctx, old, fence))
+	return errors.Join(r.clean(old), r.put(ctx, old, fence))
 }
 
 // finished says whether nothing is left to be done of a run; one that waits as a canary is for people to decide on.
@@ -189,7 +196,7 @@ func (r *Runner) walk(ctx context.Context, run registry.Run, fence int64) (regis
 			next = registry.State(w.run.Decision)
 		}
 		if next == registry.Rejected || next == registry.Live || next == registry.Passed {
-			if err := w.folder.clean(); err != nil {
+			if err := w.clean(w.run); err != nil {
 				return w.run, err
 			}
 		}

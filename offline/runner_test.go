@@ -62,7 +62,7 @@ func TestRunGoesLive(t *testing.T) {
 	for i := range left {
 		left[i] = filepath.Base(left[i])
 	}
-	if d := cmp.Diff([]string{"adapter.gguf", "measures.json", "reward.json", "start.json"}, left); d != "" {
+	if d := cmp.Diff([]string{"adapter.gguf", "measures.json", "reward.json", "start.json", "steps.jsonl"}, left); d != "" {
 		t.Error(d)
 	}
 	if w.store.holder != "" {
@@ -169,7 +169,7 @@ func TestKilledInEveryState(t *testing.T) {
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("killed while storing %v:\n%s", stored, d)
 		}
-		for _, name := range []string{"runs/run-0/adapter.gguf", "plumb-plumb_run-0.gguf"} {
+		for _, name := range []string{"runs/run-0/adapter.gguf", "runs/run-0/measures.json", "runs/run-0/steps.jsonl", "plumb-plumb_run-0.gguf"} {
 			a, errA := os.ReadFile(filepath.Join(whole.dir, name))
 			b, errB := os.ReadFile(filepath.Join(w.dir, name))
 			if errA != nil || errB != nil || !bytes.Equal(a, b) {
@@ -265,9 +265,12 @@ func TestMethodsOfFeedback(t *testing.T) {
 		{"demonstrations", func(i int, g feedback.Generation) feedback.Event {
 			return feedback.Event{Kind: feedback.Demonstration, Messages: g.Messages, Text: "Who wants to know?"}
 		}, "sft"},
-		{"edits", func(i int, g feedback.Generation) feedback.Event {
-			return feedback.Event{Generation: g.ID, Kind: feedback.Edit, Candidate: g.Candidates[1].ID, Text: "Who wants to know?"}
+		{"edits that change a little", func(i int, g feedback.Generation) feedback.Event {
+			return feedback.Event{Generation: g.ID, Kind: feedback.Edit, Candidate: g.Candidates[1].ID, Text: g.Candidates[1].Text + " Why?"}
 		}, "dpo"},
+		{"edits that leave nothing as it was", func(i int, g feedback.Generation) feedback.Event {
+			return feedback.Event{Generation: g.ID, Kind: feedback.Edit, Candidate: g.Candidates[1].ID, Text: "Who wants to know?"}
+		}, "sft"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := quickWorld(t)

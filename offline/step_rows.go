@@ -3,10 +3,10 @@ package offline
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
+	"plumb/offline/opinion"
 	"plumb/offline/pairs"
 	"plumb/offline/registry"
 )
@@ -36,13 +36,16 @@ func (w *work) collect(ctx context.Context) error {
 }
 
 // build makes rows of the feedback and holds some out.
-func (w *work) build(context.Context) error {
+func (w *work) build(ctx context.Context) error {
 	var records pairs.Records
 	if err := w.folder.get("records.json.gz", &records); err != nil {
 		return err
 	}
-	set := pairs.Build(records, w.config.Pairs)
-	s := split{Preferred: preferredLength(set.Human())}
+	set, err := w.config.build(ctx, records)
+	if err != nil {
+		return err
+	}
+	s := split{Preferred: set.Human().Lengths().Ratio}
 	s.Train, s.HeldOut, s.Divided = set.Split(w.config.Split)
 	s.HeldOut.Dropped = nil
 	w.run.DataRoot, w.run.Dropped, w.run.Users = set.Root(), set.Dropped, set.Users()
@@ -50,26 +53,26 @@ func (w *work) build(context.Context) error {
 		"pairs": len(s.Train.Preferences), "unpaired": len(s.Train.Unpaired), "demonstrations": len(s.Train.Demonstrations),
 		"held_out": s.HeldOut.Len(), "between": s.Divided.Between,
 	}
+	if n := set.Voters.Noise; n != nil {
+		w.metric("votes/epsilon", &n.Epsilon)
+	}
 	if set.Len() == 0 {
 		w.reject("no feedback that a model could learn from")
 	}
 	return w.folder.put("rows.json.gz", s)
 }
 
-// preferredLength returns the geometric mean of chosen over rejected length in words.
-func preferredLength(s pairs.Set) float64 {
-	sum, n := 0., 0.
-	for _, p := range s.Preferences {
-		if p.Class == pairs.Next { // implicit
-			continue
-		}
-		chosen, rejected := len(strings.Fields(p.Chosen)), len(strings.Fields(p.Rejected))
-		if chosen > 0 && rejected > 0 {
-			sum += math.Log(float64(chosen) / float64(rejected))
-			n++
-		}
+// build makes rows of records twice: the second time with what models of the first ones make of votes that nobody else gave.
+func (c Config) build(ctx context.Context, records pairs.Records) (pairs.Set, error) {
+	set := pairs.Build(records, c.Pairs)
+	if c.Pairs.EqualUsers {
+		return set, nil
 	}
-	return math.Exp(sum / math.Max(1, n))
+	second, err := opinion.Fit(ctx, set, c.Seed)
+	if err != nil || second == nil {
+		return set, err
+	}
+	return pairs.BuildWith(records, c.Pairs, second), nil
 }
 
 // rows reads the rows that build made.
@@ -86,10 +89,10 @@ func (w *work) choose(context.Context) error {
 	}
 	method := w.config.Method
 	if method == Auto {
-		a := Advise(s.Train, w.config.LeastRows)
-		method, w.run.Reason = a.Method, a.Reason
+		a := w.advise(w.config, s.Train, s.Train, s.HeldOut)
+		method, w.run.Reason = a.Method, a.Why
 		if method == "" {
-			w.reject("too little feedback: %s", a.Reason)
+			w.reject("too little feedback: %s", a.Why)
 			return nil
 		}
 	} else {
@@ -99,7 +102,7 @@ func (w *work) choose(context.Context) error {
 	if method == RMOnly {
 		return nil
 	}
-	if n := trainingRows(s.Train, method); n < w.config.LeastRows {
+	if n := w.method().rows(s.Train); n < w.config.LeastRows {
 		w.reject("%d rows to train %s on, at least %d are wanted", n, method, w.config.LeastRows)
 	}
 	return nil

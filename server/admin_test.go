@@ -91,7 +91,7 @@ func TestRunsAndReleases(t *testing.T) {
 
 func TestWithoutAlignment(t *testing.T) {
 	f := newFixture(t)
-	for _, path := range []string{"/v1/align/status", "/v1/align/runs", "/v1/align/runs/x", "/v1/feedback/export"} {
+	for _, path := range []string{"/v1/align/status", "/v1/align/advice", "/v1/align/runs", "/v1/align/runs/x", "/v1/feedback/export"} {
 		wantError(t, f.get(path), 503, "")
 	}
 	for _, path := range []string{"/v1/align/runs", "/v1/align/promote", "/v1/align/rollback"} {

@@ -47,6 +47,7 @@ func (s *Server) routes() *gin.Engine {
 	admin.GET("/feedback/export", s.handle(s.export))
 	admin.DELETE("/users/:user", s.handle(s.eraseUser))
 	admin.GET("/align/status", s.handle(s.status))
+	admin.GET("/align/advice", s.handle(s.advice))
 	admin.POST("/align/runs", s.handle(s.startRun))
 	admin.GET("/align/runs", s.handle(s.runs))
 	admin.GET("/align/runs/:id", s.handle(s.run))

@@ -1,7 +1,7 @@
 // Package server is plumb's HTTP API and the page that shows it: OpenAI's chat routes in front of a sampler, and routes
 // for feedback, candidates, runs and releases. It decodes, validates, makes one call, keeps the record and encodes; how
 // replies are chosen, kept and learned from is other packages' work, which it knows as small interfaces ([Policies],
-// [Log], [Exporter], [Runs], [Releases]). The contract is openapi.yaml at the root of the repository.
+// [Log], [Exporter], [Runs], [Releases], [Advisor]). The contract is openapi.yaml at the root of the repository.
 package server
 
 import (
@@ -88,6 +88,7 @@ type Options struct {
 	Exporter Exporter // nil: exports are 503
 	Runs     Runs     // nil: the routes under /v1/align that need it are 503
 	Releases Releases // likewise
+	Advisor  Advisor  // likewise
 	Checks   []Check  // what /readyz asks, besides the store
 
 	// Salt hashes user names, at least 16 bytes. It must stay the same from start to start and on all replicas, or

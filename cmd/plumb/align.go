@@ -15,8 +15,8 @@ import (
 	"plumb/lm/tiny/corpus"
 	"plumb/offline"
 	"plumb/offline/neighbour"
-	"plumb/offline/pairs"
 	"plumb/offline/registry"
+	"plumb/offline/rl"
 	"plumb/offline/rows"
 	"plumb/offline/train"
 )
@@ -26,11 +26,15 @@ type AlignCmd struct {
 	Run      AlignRunCmd      `cmd:"" help:"Make a run: votes to pairs, reward model, training, gate, publication. An interrupted run is gone on with."`
 	Advise   AlignAdviseCmd   `cmd:"" help:"What was collected, and which method fits it."`
 	Status   AlignStatusCmd   `cmd:"" help:"What answers now, and the newest runs."`
+	Report   AlignReportCmd   `cmd:"" help:"Draw what a run did and why it was decided so, as a page of HTML."`
 	Promote  AlignPromoteCmd  `cmd:"" help:"Make the result of a run live; without RUN that of the newest that was published. One that passed unpublished is published first."`
 	Rollback AlignRollbackCmd `cmd:"" help:"Take the last release back, model and reward model together."`
 	Lineage  AlignLineageCmd  `cmd:"" help:"What made a model: its rows, method, gate and seeds, and the runs before it."`
 	Forget   AlignForgetCmd   `cmd:"" help:"Erase a user, and name the runs that learned from that user."`
 	Again    AlignAgainCmd    `cmd:"" help:"Make a run again from its manifest, without what was erased or withdrawn since; nothing is published."`
+	Render   AlignRenderCmd   `cmd:"" help:"Print what starts a run's training on another machine: a command, a Ray job, a Kubernetes Job."`
+
+	Influence AlignInfluenceCmd `cmd:"" help:"What each person's votes do to the reward model, the most suspicious person first."`
 }
 
 // runner wires the offline work to a store and an upstream.
@@ -70,7 +74,8 @@ func offlineWork(c *Context, w *Where) (*offline.Runner, *store, error) {
 // AlignRunCmd is "plumb align run".
 type AlignRunCmd struct {
 	Where
-	Method     string  `help:"auto follows the advice; rm fits the reward model alone; dpo or another loss of pairs, kto, bco, sft." default:"auto" setting:"align_method"`
+	TrainerFlags
+	Method     string  `help:"auto follows the advice; rm fits the reward model alone; dpo or another loss of pairs; kto, bco for thumbs; sft; distill, bonbon from logged candidates; rlhf, ppo, rloo, grpo against the reward model; irl from demonstrations." default:"auto" setting:"align_method"`
 	Seed       int64   `help:"Of everything that is drawn." default:"0"`
 	Beta       float64 `help:"Pull towards the base." default:"0.1"`
 	LR         float64 `name:"lr" help:"Learning rate." default:"1e-4"`
@@ -79,8 +84,12 @@ type AlignRunCmd struct {
 	Rank       int     `help:"Rank of the adapter." default:"16"`
 	Adapter    float64 `name:"adapter-alpha" help:"Scale of the adapter times its rank." default:"16"`
 	MaxLength  int     `help:"Most tokens of prompt and reply." default:"1024"`
+	RLSteps    int     `name:"rl-steps" help:"rlhf, ppo, rloo, grpo, irl: batches of replies that are drawn and learned from." default:"40"`
+	RLBatch    int     `name:"rl-batch" help:"The same: replies a step, to an eighth as many prompts." default:"64"`
+	KLBudget   float64 `name:"kl-budget" help:"The same: a policy further from where it began ends the training, in nats a reply; -1 for none." default:"12"`
+	IRLRounds  int     `name:"irl-rounds" help:"irl: rounds of reward and policy." default:"2"`
 	LeastRows  int     `help:"Fewer training rows make no model." default:"20"`
-	MaxTokens  int     `help:"Longest reply drawn for the gate." default:"64"`
+	MaxTokens  int     `help:"Longest reply drawn, in training and for the gate." default:"64"`
 	Prompts    int     `help:"Held-out prompts that replies are drawn to for the gate." default:"24"`
 	Canary     float64 `help:"Share of users who get the new model first; 0 makes it live at once." default:"0"`
 	NoPublish  bool    `help:"End after the gate, without touching the upstream; a run that passed is published by plumb align promote RUN."`
@@ -99,9 +108,11 @@ func (cmd *AlignRunCmd) config() offline.Config {
 	c := offline.Config{
 		Method: cmd.Method, Seed: cmd.Seed, Type: cmd.Type, Canary: cmd.Canary, NoPublish: cmd.NoPublish,
 		LeastRows: cmd.LeastRows, Prompts: cmd.Prompts, MaxTokens: cmd.MaxTokens,
+		RL: rl.Config{Steps: cmd.RLSteps, Batch: cmd.RLBatch, KLBudget: cmd.KLBudget}, IRLRounds: cmd.IRLRounds,
 		Train: train.Config{Beta: cmd.Beta, LR: cmd.LR, Epochs: cmd.Epochs, Batch: cmd.Batch, Rank: cmd.Rank, Alpha: cmd.Adapter, MaxLength: cmd.MaxLength},
 	}
 	c.Limits.AllowInsufficient = cmd.Lenient
+	cmd.TrainerFlags.set(&c)
 	return c
 }
 
@@ -137,6 +148,7 @@ func (cmd *AlignRunCmd) Run(c *Context) error {
 	}
 	defer s.log.Close()
 	r.Config = cmd.config()
+	r.Launch = cmd.launch()
 	r.Progress = stateProgress(c.Stderr)
 	begun := time.Now()
 	run, err := r.Run(c.Ctx, offline.Request{})
@@ -167,43 +179,6 @@ func stateProgress(out io.Writer) func(registry.State, int, int, string) {
 			bar.at(done, all, note)
 		}
 	}
-}
-
-// AlignAdviseCmd is "plumb align advise".
-type AlignAdviseCmd struct {
-	Where
-	LeastRows int `help:"Fewer training rows make no model." default:"20"`
-}
-
-// Run implements the command.
-func (cmd *AlignAdviseCmd) Run(c *Context) error {
-	if err := cmd.Where.check(); err != nil {
-		return usageError{err}
-	}
-	s, err := openStore(&cmd.Where, false, slog.Default())
-	if err != nil {
-		return err
-	}
-	defer s.log.Close()
-	records, err := pairs.Collect(c.Ctx, s.log)
-	if err != nil {
-		return err
-	}
-	set := pairs.Build(records, pairs.Options{})
-	a := offline.Advise(set, cmd.LeastRows)
-	t := tabwriter.NewWriter(c.Stderr, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "method\tlearns from\thave\tneed\t\t")
-	for _, o := range a.Options {
-		fits := ""
-		if o.Fits {
-			fits = "fits"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\n", o.Method, o.Learns, o.Have, o.Need, fits, o.Note)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	return printJSON(c.Stdout, map[string]any{"method": a.Method, "why": a.Reason, "options": a.Options, "dropped": set.Dropped})
 }
 
 // AlignStatusCmd is "plumb align status".

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"plumb/offline/advise"
 	"plumb/offline/registry"
 )
 
@@ -27,6 +28,8 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 		v.SetString(fmt.Sprint("text ", *n))
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(*n))
+	case reflect.Bool:
+		v.SetBool(true)
 	case reflect.Float64:
 		v.SetFloat(float64(*n) + .5)
 	case reflect.Pointer:
@@ -100,5 +103,15 @@ func TestAliasOfKeepsEveryField(t *testing.T) {
 	survives(t, a, aliasOf(a))
 	if got := aliasOf(registry.Alias{Name: "plumb"}); got.Live != nil || got.Canary != nil || got.Name != "plumb" {
 		t.Errorf("an empty alias became %+v", got)
+	}
+}
+
+func TestAdviceOfKeepsEveryField(t *testing.T) {
+	var a advise.Advice
+	n := 0
+	fill(t, reflect.ValueOf(&a).Elem(), &n)
+	survives(t, a, adviceOf(a))
+	if got := adviceOf(advise.Evidence{}.Advise()); got.Method != "" || string(got.Next) == "" || got.Notes == nil || got.Dropped == nil {
+		t.Errorf("advice on nothing became %+v", got)
 	}
 }

@@ -24,6 +24,8 @@ type LMCmd struct {
 	Quantize LMQuantizeCmd `cmd:"" help:"Write a model in another type."`
 	New      LMNewCmd      `cmd:"" help:"Write an untrained model, as the built-in one began."`
 	Corpus   LMCorpusCmd   `cmd:"" help:"Write the chats that the built-in model is trained on."`
+
+	ConvertAdapter LMConvertAdapterCmd `cmd:"" help:"Write an adapter as a GGUF file, or as a folder that Hugging Face's PEFT reads."`
 }
 
 // eachLine decodes the JSON Lines of standard input into values of type T, strictly, and calls f for each.
@@ -98,7 +100,7 @@ func notNil[T any](s []T) []T {
 // LMLogprobCmd is "plumb lm logprob".
 type LMLogprobCmd struct {
 	Model   string `help:"GGUF file." required:"" placeholder:"FILE" type:"existingfile"`
-	Adapter string `help:"GGUF adapter to add." placeholder:"FILE" type:"existingfile"`
+	Adapter string `help:"Adapter to add: a GGUF file, or a PEFT folder." placeholder:"PATH" type:"path"`
 	Threads int    `help:"Threads; 0 takes all processors." default:"0"`
 }
 
@@ -177,7 +179,7 @@ func openAdapted(model, adapter string, threads int) (*lm.Model, *lm.Adapter, er
 // LMGenerateCmd is "plumb lm generate".
 type LMGenerateCmd struct {
 	Model       string  `help:"GGUF file." required:"" placeholder:"FILE" type:"existingfile"`
-	Adapter     string  `help:"GGUF adapter to add." placeholder:"FILE" type:"existingfile"`
+	Adapter     string  `help:"Adapter to add: a GGUF file, or a PEFT folder." placeholder:"PATH" type:"path"`
 	N           int     `help:"Replies for each line." default:"1"`
 	MaxTokens   int     `help:"Longest reply; 0 goes on to the end of the context." default:"256"`
 	Temperature float64 `help:"0 is greedy." default:"1"`
@@ -276,7 +278,7 @@ func (cmd *LMGenerateCmd) generate(c *Context, m *lm.Model, ad *lm.Adapter, prom
 // LMMergeCmd is "plumb lm merge".
 type LMMergeCmd struct {
 	Model   string `help:"GGUF file of the base." required:"" placeholder:"FILE" type:"existingfile"`
-	Adapter string `help:"GGUF adapter." required:"" placeholder:"FILE" type:"existingfile"`
+	Adapter string `help:"Adapter: a GGUF file, or a PEFT folder." required:"" placeholder:"PATH" type:"path"`
 	Out     string `help:"Where to write the merged model." required:"" placeholder:"FILE"`
 	Type    string `help:"Type of the matrices: keep leaves untouched ones as they are and writes the others as f16." default:"f16" enum:"f16,bf16,f32,q8_0,keep"`
 }

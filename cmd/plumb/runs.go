@@ -14,6 +14,7 @@ import (
 
 	"plumb/cmd/plumb/demo"
 	"plumb/offline"
+	"plumb/offline/advise"
 	"plumb/offline/neighbour"
 	"plumb/offline/registry"
 	"plumb/server"
@@ -128,6 +129,8 @@ func (r *runs) demo(ctx context.Context, method string, seed int64, tokens int, 
 	}
 	if r.where.Upstream == "" && r.where.Base == "" {
 		flags = append(flags, "--lr", "1e-3", "--batch", "8", "--epochs", "3", "--beta", "0.3")
+	} else {
+		flags = append(flags, "--beta", "0.2") // a firmer pull keeps other text as likely as it was
 	}
 	result, err := r.make(ctx, flags...)
 	if err != nil {
@@ -200,13 +203,24 @@ func (r *runs) Rollback(ctx context.Context) (server.Alias, error) {
 	return aliasOf(a), err
 }
 
-// runOf and aliasOf translate between two types with the same JSON: server and offline do not know each other.
+// Advice implements [server.Advisor].
+func (r *runs) Advice(ctx context.Context) (server.Advice, error) {
+	a, err := r.runner.Advice(ctx)
+	return adviceOf(a), err
+}
+
+// runOf, aliasOf and adviceOf translate between two types with the same JSON: server and offline do not know each other.
 func runOf(run registry.Run) (out server.Run) {
 	must(convert(run, &out))
 	return out
 }
 
 func aliasOf(a registry.Alias) (out server.Alias) {
+	must(convert(a, &out))
+	return out
+}
+
+func adviceOf(a advise.Advice) (out server.Advice) {
 	must(convert(a, &out))
 	return out
 }
@@ -229,4 +243,5 @@ func must(err error) {
 var (
 	_ server.Runs     = (*runs)(nil)
 	_ server.Releases = (*runs)(nil)
+	_ server.Advisor  = (*runs)(nil)
 )

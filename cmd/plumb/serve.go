@@ -166,7 +166,7 @@ func newApp(c *Context, w *Where, s *Serving, log *slog.Logger) (_ *app, err err
 	a.runs = newRuns(w, c.Config, a.store, a.upstream, log)
 	options := server.Options{
 		Policies: a.policies, Log: erasing{a.store.log, a.store.registry}, Exporter: pairs.Exporter{Log: a.store.log},
-		Runs: a.runs, Releases: a.runs,
+		Runs: a.runs, Releases: a.runs, Advisor: a.runs,
 		Checks:  []server.Check{{Name: "upstream", Ready: a.upstreamReady}},
 		Origins: s.Origins, MaxBody: s.MaxBody, MaxN: s.MaxN, Slots: s.Slots, Queue: s.Queue, Timeout: s.Timeout,
 		Method: s.Method, Lenient: s.Lenient, Logger: log, Registry: a.metrics,

@@ -22,8 +22,7 @@ func File(ctx context.Context, server Generator, name string, m *lm.Model, promp
 	var all []gate.Answer
 	own := Policy{Model: m}
 	for _, messages := range prompts {
-		a := gate.Answer{Margin: math.Inf(1)}
-		ours, logprobs, err := own.greedy(ctx, messages, maxTokens, &a.Margin)
+		ours, err := own.greedy(ctx, messages, maxTokens)
 		if err != nil {
 			return nil, err
 		}
@@ -31,39 +30,51 @@ func File(ctx context.Context, server Generator, name string, m *lm.Model, promp
 		if err != nil {
 			return nil, fmt.Errorf("check file: draw from %s: %w", name, err)
 		}
-		a.Equal = whole(theirs.Text) == whole(ours)
-		a.Deltas = deltas(m, logprobs, theirs.Logprobs)
-		if math.IsInf(a.Margin, 1) {
-			a.Margin = 0
+		a := gate.Answer{Sure: sure(ours), Deltas: deltas(m, ours, theirs.Logprobs)}
+		text := whole(own.said(ours[:a.Sure]))
+		if a.Equal = strings.HasPrefix(theirs.Text, text); a.Sure == len(ours) {
+			a.Equal = whole(theirs.Text) == text
 		}
 		all = append(all, a)
 	}
 	return all, nil
 }
 
-// greedy answers with the likeliest tokens; margin becomes the least lead that one of them had.
-func (p Policy) greedy(ctx context.Context, messages []chat.Message, maxTokens int, margin *float64) (text string, tokens []lm.Token, err error) {
+// greedy answers with the likeliest tokens; each has the two likeliest.
+func (p Policy) greedy(ctx context.Context, messages []chat.Message, maxTokens int) (tokens []lm.Token, err error) {
 	prompt, err := p.Model.EncodePrompt(messages, "")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	err = p.Model.Generate(ctx, p.Adapter, prompt, []lm.Job{{}}, lm.Settings{MaxTokens: maxTokens, Top: 2}, func(_ int, t lm.Token) bool {
 		tokens = append(tokens, t)
-		if len(t.Top) >= 2 {
-			*margin = math.Min(*margin, t.Top[0].Logprob-t.Top[1].Logprob)
-		}
 		return true
 	})
 	if err != nil {
-		return "", nil, fmt.Errorf("draw replies: %w", err)
+		return nil, fmt.Errorf("draw replies: %w", err)
 	}
+	return tokens, nil
+}
+
+// sure returns how many leading tokens had a clear lead over the second likeliest.
+func sure(tokens []lm.Token) int {
+	for i, t := range tokens {
+		if len(t.Top) < 2 || t.Top[0].Logprob-t.Top[1].Logprob <= gate.SureMargin {
+			return i
+		}
+	}
+	return len(tokens)
+}
+
+// said decodes drawn tokens without the one that ends the reply.
+func (p Policy) said(tokens []lm.Token) string {
 	var ids []int32
 	for _, t := range tokens {
 		if t.Finish != chat.FinishStop {
 			ids = append(ids, t.ID)
 		}
 	}
-	return p.text(ids), tokens, nil
+	return p.text(ids)
 }
 
 // whole cuts off a character that the token limit has broken; servers differ in what they make of it.

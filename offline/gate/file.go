@@ -7,25 +7,29 @@ import (
 
 // Answer is one greedy reply, from the published file through its server and from our own engine on the same file.
 type Answer struct {
-	Equal  bool      `json:"equal"`  // the texts
-	Margin float64   `json:"margin"` // least difference of log-prob between the two likeliest tokens, over our reply
+	Sure   int       `json:"sure"`   // leading tokens of our reply before the first on which our engine hesitates between two
+	Equal  bool      `json:"equal"`  // the server's reply begins with those; is those, if our reply has no others
 	Deltas []float64 `json:"deltas"` // |Δ log-prob| of each output token up to where the texts part; empty where the server tells none
 }
 
-// sureMargin is the margin, in nats, from which two right engines must choose the same token.
-const sureMargin = .05
+// SureMargin is the margin, in nats, between the two likeliest tokens from which two right engines must choose the same one. Below it
+// rounding may turn them, and what follows is another text.
+const SureMargin = .05
 
-// File asks whether the published file answers as our engine says. Replies where our engine itself hesitates between two tokens do
-// not count: rounding may turn them.
+// leastSure is from how many sure tokens on an answer counts: fewer would be equal by chance.
+const leastSure = 4
+
+// File asks whether the published file answers as our engine says, up to where our engine itself hesitates.
 func File(answers []Answer, l Limits) Check {
 	l = l.withDefaults()
 	const name = "file_check"
-	threshold := fmt.Sprintf("greedy replies equal on %.0f %% of prompts with a margin above %.2f, mean |Δ log-prob| ≤ %.2g", 100*l.FileEqual, sureMargin, l.FileDelta)
-	equal, sure := 0, 0
+	threshold := fmt.Sprintf("greedy replies equal up to the first margin below %.2f on %.0f %% of prompts, mean |Δ log-prob| ≤ %.2g", SureMargin, 100*l.FileEqual, l.FileDelta)
+	equal, sure, sureTokens := 0, 0, 0
 	sum, tokens := 0., 0
 	for _, a := range answers {
-		if a.Margin > sureMargin {
+		if a.Sure >= leastSure {
 			sure++
+			sureTokens += a.Sure
 			if a.Equal {
 				equal++
 			}
@@ -36,12 +40,13 @@ func File(answers []Answer, l Limits) Check {
 		}
 	}
 	if sure < 3 && tokens < 50 {
-		return insufficient(name, threshold, "%d of %d replies with a clear margin and %d log-probs", sure, len(answers), tokens)
+		return insufficient(name, threshold, "%d of %d replies with a clear beginning and %d log-probs", sure, len(answers), tokens)
 	}
-	c := Check{Name: name, Threshold: threshold, Pass: true, Detail: fmt.Sprintf("%d of %d sure greedy replies are equal", equal, sure)}
+	c := Check{Name: name, Threshold: threshold, Pass: true, Detail: fmt.Sprintf("%d of %d greedy replies are equal as far as they are sure, %d tokens", equal, sure, sureTokens)}
 	if sure > 0 {
 		share := float64(equal) / float64(sure)
-		c.Value, c.Pass = &share, share >= l.FileEqual
+		lo, hi := Wilson(float64(equal), float64(sure), 1.96)
+		c.Value, c.Interval, c.AtLeast, c.Pass = &share, &[2]float64{lo, hi}, &l.FileEqual, share >= l.FileEqual
 	}
 	if tokens > 0 {
 		mean := sum / float64(tokens)

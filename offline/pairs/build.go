@@ -14,7 +14,12 @@ type Options struct {
 	Sources     []string // taken; nil means human, implicit and import
 	UserShare   float64  // most of the rows of a kind that one user may supply, with five users or more; 0 means .25, 1 no limit
 	PromptRows  int      // most rows of a kind that prompts of one topic may supply; 0 means 32, −1 no limit
-	TrivialEdit float64  // share of words changed up to which an edit says nothing; 0 means .05
+	TrivialEdit float64  // share of words changed up to which an edit, or a pair of replies, says nothing; 0 means .05
+	Near        float64  // share of runs of three words in common from which prompts are one topic; 0 means .7, above 1 nothing is taken for a near-duplicate
+	EqualUsers  bool     // everybody's vote counts alike, however often others contradict it
+
+	// BalanceLength reweights pairs so that chosen replies are, on average, as long as rejected ones: see [Lengths].
+	BalanceLength bool
 }
 
 // Reasons in [Set.Dropped].
@@ -32,14 +37,20 @@ const (
 	dropContradiction = "contradicted by other votes"
 	dropUserShare     = "over one user's share"
 	dropPromptShare   = "over one prompt's share"
+	dropNear          = "the replies are almost equal"
+	dropNearRow       = "almost the same as another row"
+	dropUnreliable    = "by a user whom others contradict"
 )
 
-// Build makes rows of records. It does not change them. Cost: linear in the records, but for edits (see [Options]).
-func Build(r Records, o Options) Set {
+// Build makes rows of records. It does not change them. Cost: linear in the records and their words, but for edits.
+func Build(r Records, o Options) Set { return BuildWith(r, o, nil) }
+
+// BuildWith is [Build] with a second opinion on what one person alone compared; nil for none.
+func BuildWith(r Records, o Options, opinion Opinion) Set {
 	b := builder{
-		options: o, records: r, dropped: map[string]int{},
+		options: o, opinion: opinion, records: r, dropped: map[string]int{},
 		pairs: map[pairKey]*tally{}, verdicts: map[verdictKey]*tally{}, wishes: map[string]*Wish{}, rankings: map[string]*Ranking{},
-		replies: map[string]map[string]bool{}, judged: map[string][]feedback.Event{},
+		replies: map[string]map[string]bool{}, judged: map[string][]feedback.Event{}, topics: map[string][]chat.Message{},
 	}
 	events := slices.Clone(r.Events)
 	slices.SortFunc(events, func(x, y feedback.Event) int {
@@ -62,6 +73,7 @@ func Build(r Records, o Options) Set {
 // builder gathers votes about things: each pair of replies, and each single reply, has one tally.
 type builder struct {
 	options  Options
+	opinion  Opinion
 	records  Records
 	dropped  map[string]int
 	pairs    map[pairKey]*tally
@@ -70,6 +82,7 @@ type builder struct {
 	rankings map[string]*Ranking         // by row id
 	replies  map[string]map[string]bool  // by prompt key: the model's own
 	judged   map[string][]feedback.Event // by generation: people's thumbs and ratings
+	topics   map[string][]chat.Message   // by topic key: a prompt
 }
 
 // own notes the model's replies to a prompt; demonstrations are compared with them.
@@ -139,6 +152,9 @@ func (b *builder) meta(e feedback.Event, messages []chat.Message, class Class, w
 	m := Meta{Class: class, Source: e.Source, Weight: weight, Events: []string{e.ID}, Prompt: PromptKey(messages), Topic: TopicKey(messages)}
 	if e.User != "" {
 		m.Users = []string{e.User}
+	}
+	if b.topics[m.Topic] == nil {
+		b.topics[m.Topic] = messages
 	}
 	if g, ok := b.records.Generations[e.Generation]; ok {
 		m.Policy, m.RM = cmp.Or(g.Policy.Digest, g.Policy.Name), g.RM

@@ -1,6 +1,9 @@
 package pairs
 
 import (
+	"cmp"
+	"strings"
+
 	"plumb/chat"
 	"plumb/feedback"
 )
@@ -40,11 +43,15 @@ func (b *builder) compare(e feedback.Event, g feedback.Generation, ids []string,
 			return
 		}
 	}
-	distinct := false
+	distinct, near := 0, 0
 	for i := range texts[:len(texts)-1] {
 		for j := i + 1; j < len(texts); j++ {
-			if texts[i] != texts[j] {
-				distinct = true
+			switch {
+			case texts[i] == texts[j]:
+			case sameWords(texts[i], texts[j], b.options.trivial()):
+				near++
+			default:
+				distinct++
 				b.prefer(e, g.Messages, texts[i], texts[j], class, weight)
 			}
 		}
@@ -52,7 +59,8 @@ func (b *builder) compare(e feedback.Event, g feedback.Generation, ids []string,
 			break
 		}
 	}
-	if !distinct {
+	b.drop(dropNear, near)
+	if distinct+near == 0 {
 		b.drop(dropEqual, 1)
 	}
 }
@@ -81,14 +89,10 @@ func (b *builder) accepted(e feedback.Event, g feedback.Generation) int {
 // edit takes the text a person wanted instead of ours: a pair, and a demonstration.
 func (b *builder) edit(e feedback.Event, g feedback.Generation) {
 	c, _ := g.Candidate(e.Candidate)
-	trivial := b.options.TrivialEdit
-	if trivial == 0 {
-		trivial = .05
-	}
 	switch {
 	case c.Text == "":
 		b.drop(dropNoText, 1)
-	case changed(c.Text, e.Text) <= trivial:
+	case changed(c.Text, e.Text) <= b.options.trivial():
 		b.drop(dropTrivial, 1)
 	default:
 		b.prefer(e, g.Messages, e.Text, c.Text, Edited, 1)
@@ -101,7 +105,8 @@ func (b *builder) wish(e feedback.Event, messages []chat.Message, class Class) {
 	w := Wish{Meta: b.meta(e, messages, class, 1), Messages: messages, Reply: e.Text}
 	w.ID = rowID("demonstration", w.Prompt, e.Text)
 	if old, ok := b.wishes[w.ID]; ok {
-		old.absorb(w.Meta)
+		old.merge(w.Meta)
+		old.Messages = lesser(old.Messages, messages)
 		return
 	}
 	b.wishes[w.ID] = &w
@@ -123,8 +128,17 @@ func (b *builder) rank(e feedback.Event, g feedback.Generation, texts []string) 
 	r := Ranking{Meta: b.meta(e, g.Messages, Ranked, 1), Messages: g.Messages, Replies: distinct}
 	r.ID = rowID("ranking", append([]string{r.Prompt}, distinct...)...)
 	if old, ok := b.rankings[r.ID]; ok {
-		old.absorb(r.Meta)
+		old.merge(r.Meta)
+		old.Messages = lesser(old.Messages, g.Messages)
 		return
 	}
 	b.rankings[r.ID] = &r
+}
+
+// merge is absorb where none of the two comes first: the smaller one's class and versions stand for both.
+func (m *Meta) merge(other Meta) {
+	if cmp.Or(cmp.Compare(m.Class, other.Class), strings.Compare(m.Policy, other.Policy), strings.Compare(m.RM, other.RM)) > 0 {
+		m.Class, m.Policy, m.RM = other.Class, other.Policy, other.RM
+	}
+	m.absorb(other)
 }

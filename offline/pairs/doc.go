@@ -15,9 +15,13 @@
 //	thumb, rated, demonstration                                                   1
 //
 // A person's last word about a thing counts, and a person's own word more than what behaviour implied. Votes of
-// several people on one thing add up (to 3 at most) and votes against each other cancel. No user and no prompt may supply
-// more than a share of the rows. Each record that becomes no row is counted under its reason. The same records give the
-// same rows in the same order, whatever order they come in.
+// several people on one thing add up (to 3 at most) and votes against each other cancel. Where enough things were judged
+// twice, how often a person is contradicted says what that person's votes count for ([Voters]); the votes of somebody who is
+// contradicted as often as not are left out. Prompts that are almost the same are one topic, rows that say almost the same are
+// one row, and two replies that are almost the same are no pair. No user and no topic may supply more than a share of the
+// rows. Each record that becomes no row is counted under its reason. The same votes give the same rows in the same order and
+// with the same weights, whatever order they come in, and whatever their ids and times, but for which of a person's votes on
+// one thing came last.
 //
 // Thumbs without a partner stay unpaired; no pair is invented from them.
 package pairs

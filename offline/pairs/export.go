@@ -14,8 +14,8 @@ type Exporter struct {
 }
 
 // Export calls each with every row of kind "preference", "unpaired" or "demonstration" whose source is one of sources, in TRL's
-// shapes ([rows.Preference], [rows.Unpaired], [rows.Demonstration]). Rows are built as for a run, but without caps. It stops at
-// the first error of each and returns it. Memory: the log.
+// shapes ([rows.Preference], [rows.Unpaired], [rows.Demonstration]). Rows are built as for a run, but without caps: everybody's vote
+// counts alike, and what is almost the same stays. It stops at the first error of each and returns it. Memory: the log.
 func (x Exporter) Export(ctx context.Context, kind string, sources []string, each func(row any) error) error {
 	if kind != "preference" && kind != "unpaired" && kind != "demonstration" {
 		return &chat.Error{Kind: chat.Invalid, Param: "kind", Msg: fmt.Sprintf("export rows: kind: got %q, want preference, unpaired or demonstration", kind)}
@@ -27,7 +27,7 @@ func (x Exporter) Export(ctx context.Context, kind string, sources []string, eac
 	if sources == nil {
 		sources = []string{"human", "implicit"}
 	}
-	set := Build(records, Options{Sources: sources, UserShare: 1, PromptRows: -1})
+	set := Build(records, Options{Sources: sources, UserShare: 1, PromptRows: -1, EqualUsers: true, Near: 2})
 	for row := range set.rows(kind) {
 		if err := ctx.Err(); err != nil {
 			return err

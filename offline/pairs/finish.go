@@ -5,69 +5,122 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"plumb/feedback"
 )
 
 // set turns tallies into rows and limits them.
 func (b *builder) set() Set {
-	s := Set{Dropped: b.dropped}
+	voters, l := b.voters()
+	s := Set{Dropped: b.dropped, Voters: voters, Drawn: b.drawn()}
+	topics := b.clusters()
 	for key, t := range b.verdicts {
-		s.Unpaired = append(s.Unpaired, b.unpaired(key, t)...)
+		s.Unpaired = append(s.Unpaired, b.unpaired(key, t, l)...)
 	}
 	sortRows(s.Unpaired, func(r Unpaired) string { return r.ID })
 	for key, t := range b.pairs {
-		s.Preferences = append(s.Preferences, b.preference(key, t)...)
+		s.Preferences = append(s.Preferences, b.preference(key, t, l)...)
 	}
 	s.Preferences = append(s.Preferences, b.upDown(s.Unpaired)...)
-	for _, id := range slices.Sorted(maps.Keys(b.wishes)) {
-		w := *b.wishes[id]
-		own := maps.Clone(b.replies[w.Prompt])
-		delete(own, w.Reply)
-		w.Candidates = slices.Sorted(maps.Keys(own))
-		s.Demonstrations = append(s.Demonstrations, w)
+	for _, w := range b.wishes {
+		if b.trusted(&w.Meta, l) {
+			own := maps.Clone(b.replies[w.Prompt])
+			delete(own, w.Reply)
+			w.Candidates = slices.Sorted(maps.Keys(own))
+			s.Demonstrations = append(s.Demonstrations, *w)
+		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(b.rankings)) {
-		s.Rankings = append(s.Rankings, *b.rankings[id])
+	for _, r := range b.rankings {
+		if b.trusted(&r.Meta, l) {
+			s.Rankings = append(s.Rankings, *r)
+		}
 	}
 	sortRows(s.Preferences, func(r Preference) string { return r.ID })
+	sortRows(s.Demonstrations, func(r Wish) string { return r.ID })
+	sortRows(s.Rankings, func(r Ranking) string { return r.ID })
+	s.each(func(m *Meta) { m.Topic = topics[m.Topic] })
+	b.bound(&s)
+	if b.options.BalanceLength {
+		balanceLength(s.Preferences)
+	}
+	return s
+}
+
+// bound takes out what repeats other rows and what is over somebody's share.
+func (b *builder) bound(s *Set) {
+	s.Preferences = distinct(b, s.Preferences, func(r *Preference) *Meta { return &r.Meta },
+		func(r Preference) ([]string, uint64) { return []string{r.Chosen, r.Rejected}, 0 })
+	s.Unpaired = distinct(b, s.Unpaired, func(r *Unpaired) *Meta { return &r.Meta },
+		func(r Unpaired) ([]string, uint64) { return []string{r.Reply}, uint64(sign01(r.Label)) })
+	s.Demonstrations = distinct(b, s.Demonstrations, func(r *Wish) *Meta { return &r.Meta },
+		func(r Wish) ([]string, uint64) { return []string{r.Reply}, 0 })
 	s.Preferences = limit(b, s.Preferences, func(r Preference) Meta { return r.Meta })
 	s.Unpaired = limit(b, s.Unpaired, func(r Unpaired) Meta { return r.Meta })
 	s.Demonstrations = limit(b, s.Demonstrations, func(r Wish) Meta { return r.Meta })
 	s.Rankings = limit(nil, s.Rankings, func(r Ranking) Meta { return r.Meta })
-	return s
+}
+
+// trusted weighs a row that is nobody's verdict by the mean trust in those it is from. It says no, and counts, where there is none.
+func (b *builder) trusted(m *Meta, l *ledger) bool {
+	if l == nil || len(m.Users) == 0 || m.Source == feedback.Implicit {
+		return true
+	}
+	sum := 0.
+	for _, u := range m.Users {
+		sum += l.trust(u)
+	}
+	m.Weight *= sum / float64(len(m.Users))
+	if m.Weight == 0 {
+		b.drop(dropUnreliable, 1)
+	}
+	return m.Weight > 0
+}
+
+// drawn counts the model's own replies.
+func (b *builder) drawn() (d Drawn) {
+	for _, replies := range b.replies {
+		if len(replies) >= 2 {
+			d.Prompts++
+			d.Replies += len(replies)
+		}
+	}
+	return d
 }
 
 func sortRows[T any](rows []T, id func(T) string) {
 	slices.SortFunc(rows, func(x, y T) int { return strings.Compare(id(x), id(y)) })
 }
 
-func (b *builder) preference(key pairKey, t *tally) []Preference {
-	net, m, _, lost := t.sum()
-	b.drop(dropContradiction, lost)
-	if net == 0 {
+func (b *builder) preference(key pairKey, t *tally, l *ledger) []Preference {
+	o := t.sum(l)
+	b.drop(dropContradiction, o.lost)
+	b.drop(dropUnreliable, o.left)
+	if o.net == 0 {
 		return nil
 	}
-	p := Preference{Meta: m, Messages: t.messages, Chosen: key.first, Rejected: key.second}
-	if net < 0 {
+	p := Preference{Meta: o.meta, Messages: t.messages, Chosen: key.first, Rejected: key.second}
+	if o.net < 0 {
 		p.Chosen, p.Rejected = p.Rejected, p.Chosen
 	}
 	p.ID = rowID("preference", key.prompt, p.Chosen, p.Rejected)
 	return []Preference{p}
 }
 
-func (b *builder) unpaired(key verdictKey, t *tally) []Unpaired {
+func (b *builder) unpaired(key verdictKey, t *tally, l *ledger) []Unpaired {
 	for voter, v := range t.votes {
 		if v.weight == 0 {
 			b.drop(dropNeutral, 1)
 			delete(t.votes, voter)
 		}
 	}
-	net, m, target, lost := t.sum()
-	b.drop(dropContradiction, lost)
-	if net == 0 {
+	o := t.sum(l)
+	b.drop(dropContradiction, o.lost)
+	b.drop(dropUnreliable, o.left)
+	if o.net == 0 {
 		return nil
 	}
-	m.ID = rowID("unpaired", key.prompt, key.reply, map[bool]string{true: "up", false: "down"}[net > 0])
-	return []Unpaired{{Meta: m, Messages: t.messages, Reply: key.reply, Label: net > 0, Target: target}}
+	o.meta.ID = rowID("unpaired", key.prompt, key.reply, map[bool]string{true: "up", false: "down"}[o.net > 0])
+	return []Unpaired{{Meta: o.meta, Messages: t.messages, Reply: key.reply, Label: o.net > 0, Target: o.target}}
 }
 
 // upDown pairs liked with disliked replies to one prompt: the k-th with the k-th in the order of their ids, the shorter list
@@ -96,10 +149,14 @@ func (b *builder) upDown(verdicts []Unpaired) []Preference {
 			if b.pairs[key] != nil {
 				continue
 			}
+			if sameWords(up.Reply, down.Reply, b.options.trivial()) {
+				b.drop(dropNear, 1)
+				continue
+			}
 			p := Preference{Meta: up.Meta, Messages: up.Messages, Chosen: up.Reply, Rejected: down.Reply}
 			p.Users, p.Events = slices.Clone(p.Users), slices.Clone(p.Events)
 			p.absorb(down.Meta)
-			p.Class, p.Weight = UpDown, weightUpDown*min(up.Weight, down.Weight)
+			p.Class, p.Weight, p.Confidence = UpDown, weightUpDown*min(up.Weight, down.Weight), up.Confidence*down.Confidence
 			p.ID = rowID("preference", p.Prompt, p.Chosen, p.Rejected)
 			made = append(made, p)
 		}

@@ -373,7 +373,7 @@ func TestCollectAndExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := Build(records, Options{UserShare: 1, PromptRows: -1})
+	set := Build(records, Options{UserShare: 1, PromptRows: -1, EqualUsers: true, Near: 2})
 	x := Exporter{&log}
 	n := 0
 	if err := x.Export(ctx, "preference", nil, func(row any) error {

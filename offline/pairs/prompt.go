@@ -1,10 +1,12 @@
 package pairs
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
-	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -20,13 +22,11 @@ func Canonical(text string) string {
 // PromptKey identifies a prompt: a hash over the roles and canonical contents of all messages, the system prompt included.
 func PromptKey(messages []chat.Message) string { return hashMessages(messages, Canonical) }
 
-// TopicKey identifies prompts that ask the same in almost the same words: like [PromptKey], but blind to case and to
-// everything that is neither letter nor digit. Splits and caps go by it.
+// TopicKey identifies prompts that ask the same in the same words: like [PromptKey], but blind to case and to everything that is
+// neither letter nor digit. [Build] puts topics that are almost the same under one key.
 func TopicKey(messages []chat.Message) string {
 	return hashMessages(messages, func(text string) string {
-		words := strings.FieldsFunc(strings.ToLower(norm.NFKC.String(text)), func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
-		})
+		words := plainWords(text)
 		if len(words) == 0 { // nothing but signs: they are all there is
 			return Canonical(text)
 		}
@@ -43,6 +43,19 @@ func hashMessages(messages []chat.Message, form func(string) string) string {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// lesser returns the smaller of two forms of a prompt, in an order of their texts: which of those that have one key stands for them does
+// not depend on which came first.
+func lesser(a, b []chat.Message) []chat.Message {
+	order := slices.CompareFunc(a, b, func(x, y chat.Message) int {
+		return cmp.Or(strings.Compare(x.Role, y.Role), strings.Compare(x.Content, y.Content), strings.Compare(x.Name, y.Name),
+			bytes.Compare(x.ToolCalls, y.ToolCalls), strings.Compare(x.ToolCallID, y.ToolCallID))
+	})
+	if order <= 0 {
+		return a
+	}
+	return b
 }
 
 // Prompt is a prompt with its key.

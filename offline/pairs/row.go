@@ -24,16 +24,19 @@ const (
 
 // Meta is where a row comes from.
 type Meta struct {
-	ID     string   `json:"id"` // hash of what the row says; rows with one ID are one row
-	Class  Class    `json:"class"`
-	Source string   `json:"source"` // human only if all of its events are a person's own word
-	Weight float64  `json:"weight"` // (0, 3]
-	Users  []string `json:"users,omitempty"`
-	Events []string `json:"events"`           // ids of the feedback it was made of
-	Policy string   `json:"policy,omitempty"` // digest of the model that drew the replies
-	RM     string   `json:"rm,omitempty"`     // version of the reward model that scored them
-	Prompt string   `json:"prompt_key"`       // [PromptKey]
-	Topic  string   `json:"topic_key"`        // [TopicKey]
+	ID     string  `json:"id"` // hash of what the row says; rows with one ID are one row
+	Class  Class   `json:"class"`
+	Source string  `json:"source"` // human only if all of its events are a person's own word
+	Weight float64 `json:"weight"` // (0, 3]
+	// Confidence is the probability that the row is right, given who voted how and how reliable they are elsewhere; 0 where too few things
+	// were judged twice to tell, and for behaviour.
+	Confidence float64  `json:"confidence,omitempty"`
+	Users      []string `json:"users,omitempty"`
+	Events     []string `json:"events"`           // ids of the feedback it was made of
+	Policy     string   `json:"policy,omitempty"` // digest of the model that drew the replies
+	RM         string   `json:"rm,omitempty"`     // version of the reward model that scored them
+	Prompt     string   `json:"prompt_key"`       // [PromptKey]
+	Topic      string   `json:"topic_key"`        // [TopicKey], of near-duplicate prompts the smallest
 }
 
 // Preference says that of two replies to one prompt Chosen is liked better.
@@ -75,6 +78,14 @@ type Set struct {
 	Demonstrations []Wish         `json:"demonstrations"`
 	Rankings       []Ranking      `json:"rankings"`
 	Dropped        map[string]int `json:"dropped"` // records that became no row, by reason
+	Voters         Voters         `json:"voters"`  // what the votes say of those who cast them
+	Drawn          Drawn          `json:"drawn"`
+}
+
+// Drawn is how many different replies of the model itself are in the log.
+type Drawn struct {
+	Prompts int `json:"prompts"` // with two replies or more
+	Replies int `json:"replies"` // to them
 }
 
 // Len returns the number of rows; rankings are not counted, since their pairs are.
@@ -98,14 +109,33 @@ func (s Set) metas() []Meta {
 	return all
 }
 
-// filter returns the rows that keep says yes to; Dropped is shared.
+// each calls f for the provenance of every row, rankings included, to change.
+func (s *Set) each(f func(*Meta)) {
+	for i := range s.Preferences {
+		f(&s.Preferences[i].Meta)
+	}
+	for i := range s.Unpaired {
+		f(&s.Unpaired[i].Meta)
+	}
+	for i := range s.Demonstrations {
+		f(&s.Demonstrations[i].Meta)
+	}
+	for i := range s.Rankings {
+		f(&s.Rankings[i].Meta)
+	}
+}
+
+// Where returns the rows that keep says yes to, with what is said of the whole.
+func (s Set) Where(keep func(Meta) bool) Set { return s.filter(keep) }
+
+// filter returns the rows that keep says yes to; what is said of the whole is shared.
 func (s Set) filter(keep func(Meta) bool) Set {
 	return Set{
 		Preferences:    filtered(s.Preferences, func(r Preference) Meta { return r.Meta }, keep),
 		Unpaired:       filtered(s.Unpaired, func(r Unpaired) Meta { return r.Meta }, keep),
 		Demonstrations: filtered(s.Demonstrations, func(r Wish) Meta { return r.Meta }, keep),
 		Rankings:       filtered(s.Rankings, func(r Ranking) Meta { return r.Meta }, keep),
-		Dropped:        s.Dropped,
+		Dropped:        s.Dropped, Voters: s.Voters, Drawn: s.Drawn,
 	}
 }
 

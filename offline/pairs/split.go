@@ -9,7 +9,8 @@ import (
 )
 
 // Split parts rows into those to train on and those held out, by prompt and user, never by row. The zero value is what runs
-// use. It has no random part: a prompt, or a user, is always on the same side under the same Salt.
+// use. It has no random part: a prompt, or a user, is always on the same side under the same Salt. (A prompt changes sides only where
+// a near-duplicate of it, first seen since, gives their cluster another key.)
 type Split struct {
 	Prompts float64 // share of topics held out; 0 means .2
 	Users   float64 // share of users held out, where there are enough; 0 means .2

@@ -1,8 +1,10 @@
 package pairs
 
 import (
+	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"plumb/chat"
 	"plumb/feedback"
@@ -12,6 +14,7 @@ import (
 type tally struct {
 	messages []chat.Message
 	votes    map[string]vote // by voter
+	again    Consistency     // of voters who voted on it more than once
 }
 
 type vote struct {
@@ -20,10 +23,30 @@ type vote struct {
 	target float64 // of a verdict, in [0, 1]
 }
 
+// user is who cast the vote, "" if nobody knows.
+func (v vote) user() string { return first(v.meta.Users) }
+
+// compareVotes orders votes by what they say and who says it, not by when or under which id.
+func compareVotes(x, y vote) int {
+	return cmp.Or(strings.Compare(x.user(), y.user()), compareMetas(x.meta, y.meta), cmp.Compare(x.weight, y.weight), cmp.Compare(x.target, y.target))
+}
+
+func compareMetas(x, y Meta) int {
+	return cmp.Or(cmp.Compare(x.Class, y.Class), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Weight, y.Weight),
+		strings.Compare(x.Policy, y.Policy), strings.Compare(x.RM, y.RM))
+}
+
 // cast notes a voter's vote. Events come in the order of time: a later one replaces an earlier one, but for behaviour, which
 // does not replace a person's word. It returns how many votes were left out.
 func (t *tally) cast(voter string, v vote) int {
 	old, ok := t.votes[voter]
+	if ok && old.word() && v.word() {
+		if old.weight > 0 == (v.weight > 0) {
+			t.again.Same++
+		} else {
+			t.again.Opposite++
+		}
+	}
 	if ok && old.meta.Source == feedback.Human && v.meta.Source != feedback.Human {
 		return 1
 	}
@@ -34,38 +57,60 @@ func (t *tally) cast(voter string, v vote) int {
 	return 0
 }
 
-// sum returns the outcome: the net weight with its sign, the provenance of the votes on the winning side, their mean target,
-// and how many votes lost. A net weight of 0 has no winner.
-func (t *tally) sum() (net float64, m Meta, target float64, lost int) {
-	var voters []string
-	for v := range t.votes {
-		voters = append(voters, v)
+// outcome is what the votes on a thing come to.
+type outcome struct {
+	net    float64 // weight with its sign; 0 has no winner
+	meta   Meta    // provenance of the votes on the winning side
+	target float64 // their mean
+	lost   int     // votes on the other side, or all where there is no winner
+	left   int     // votes left out because others contradict who cast them elsewhere
+}
+
+// sum counts the votes, each for as much as l trusts its voter.
+func (t *tally) sum(l *ledger) (o outcome) {
+	var counted []vote
+	for _, v := range t.votes {
+		if v.word() {
+			v.weight *= l.trust(v.user())
+			if v.weight == 0 {
+				o.left++
+				continue
+			}
+		}
+		counted = append(counted, v)
 	}
-	slices.Sort(voters)
-	for _, v := range voters {
-		net += t.votes[v].weight
+	slices.SortFunc(counted, compareVotes)
+	odds := 0.
+	for _, v := range counted {
+		o.net += v.weight
+		if l != nil && v.word() {
+			odds += math.Copysign(l.logit(v.user()), v.weight)
+		}
 	}
-	if math.Abs(net) < 1e-9 {
-		return 0, Meta{}, 0, len(voters)
+	if math.Abs(o.net) < 1e-9 || odds*o.net < 0 { // what weight and odds disagree on has no winner
+		return outcome{lost: len(counted), left: o.left}
 	}
 	n := 0.
-	for _, name := range voters {
-		v := t.votes[name]
-		if v.weight > 0 != (net > 0) {
-			lost++
+	for _, v := range counted {
+		if v.weight > 0 != (o.net > 0) {
+			o.lost++
 			continue
 		}
 		n++
-		target += v.target
-		if m.ID == "" && m.Events == nil {
-			m = v.meta
-			m.Users, m.Events = slices.Clone(m.Users), slices.Clone(m.Events)
+		o.target += v.target
+		if n == 1 {
+			o.meta = v.meta
+			o.meta.Users, o.meta.Events = slices.Clone(v.meta.Users), slices.Clone(v.meta.Events)
 			continue
 		}
-		m.absorb(v.meta)
+		o.meta.absorb(v.meta)
 	}
-	m.Weight = math.Min(math.Abs(net), weightMost)
-	return net, m, target / n, lost
+	o.target /= n
+	o.meta.Weight = math.Min(math.Abs(o.net), weightMost)
+	if odds != 0 {
+		o.meta.Confidence = logistic(math.Copysign(1, o.net) * odds)
+	}
+	return o
 }
 
 // absorb adds another row that says the same.
@@ -73,7 +118,7 @@ func (m *Meta) absorb(other Meta) {
 	m.Weight = math.Min(m.Weight+other.Weight, weightMost)
 	m.Users = union(m.Users, other.Users)
 	m.Events = union(m.Events, other.Events)
-	if other.Source != feedback.Human {
+	if other.Source != feedback.Human && (m.Source == feedback.Human || other.Source < m.Source) {
 		m.Source = other.Source
 	}
 }
@@ -99,6 +144,7 @@ func (b *builder) prefer(e feedback.Event, messages []chat.Message, chosen, reje
 		t = &tally{messages: messages, votes: map[string]vote{}}
 		b.pairs[key] = t
 	}
+	t.messages = lesser(t.messages, messages)
 	b.drop(dropLater, t.cast(voter(e), vote{meta: m, weight: sign * weight}))
 }
 
@@ -118,6 +164,7 @@ func (b *builder) verdict(e feedback.Event, g feedback.Generation, class Class, 
 		t = &tally{messages: g.Messages, votes: map[string]vote{}}
 		b.verdicts[verdictKey{m.Prompt, c.Text}] = t
 	}
+	t.messages = lesser(t.messages, g.Messages)
 	weight, target := 0., math.Max(0, math.Min(1, target))
 	switch {
 	case target >= .75:

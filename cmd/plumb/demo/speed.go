@@ -2,14 +2,17 @@ package demo
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // alignWatched makes the training run and, beside it, keeps one chat going, to see what a user loses while it trains.
-// The speed before is that of the same requests on the idle server.
+// The speed before is that of the same requests, at the same pace, on the idle server.
 func (d *Demo) alignWatched(ctx context.Context, r *Result) (Outcome, error) {
 	var err error
-	if r.SpeedBefore, err = d.speed(ctx, 4*time.Second, 40, 250*time.Millisecond); err != nil {
+	if r.SpeedBefore, err = d.speed(ctx, 30*time.Second, 8); err != nil {
 		return Outcome{}, err
 	}
 	watched, stop := context.WithCancel(ctx)
@@ -20,7 +23,7 @@ func (d *Demo) alignWatched(ctx context.Context, r *Result) (Outcome, error) {
 			speed <- 0
 			return
 		}
-		v, err := d.speed(watched, 12*time.Hour, 1<<30, 3*time.Second)
+		v, err := d.speed(watched, 12*time.Hour, 1<<30)
 		if err != nil && watched.Err() == nil {
 			v = 0
 		}
@@ -32,26 +35,34 @@ func (d *Demo) alignWatched(ctx context.Context, r *Result) (Outcome, error) {
 	return outcome, err
 }
 
-// speed asks short questions one after another with a pause between them, and returns replies per second of waiting. Beside a
-// run the pause is that of a person: the run gets what chat leaves, and would starve beside one that never stops.
-func (d *Demo) speed(ctx context.Context, atMost time.Duration, requests int, pause time.Duration) (float64, error) {
-	var waited time.Duration
-	done := 0
-	for begun := time.Now(); done < requests && time.Since(begun) < atMost; done++ {
+// pace is the pause between two requests, a person's. A run gets what chat leaves, and would starve beside one that never stops.
+func (d *Demo) pace() time.Duration {
+	if d.Workers == 1 { // a model whose replies take a second
+		return 3 * time.Second
+	}
+	return 500 * time.Millisecond
+}
+
+// speed asks short questions one after another, and returns replies per second of waiting, by the median wait: that a model is
+// loaded once or twice during a run, or a file is written, is not what chat is like beside it.
+func (d *Demo) speed(ctx context.Context, atMost time.Duration, requests int) (float64, error) {
+	var waits []float64
+	for begun := time.Now(); len(waits) < requests && time.Since(begun) < atMost; {
 		asked := time.Now()
-		if _, err := d.ask(ctx, d.HeldOut[done%len(d.HeldOut)], "none", 1, int64(done+1), "speed"); err != nil {
+		if _, err := d.ask(ctx, d.HeldOut[len(waits)%len(d.HeldOut)], "none", 1, int64(len(waits)+1), "speed"); err != nil {
 			if ctx.Err() != nil {
 				break
 			}
 			return 0, err
 		}
-		waited += time.Since(asked)
-		if sleep(ctx, pause) != nil {
+		waits = append(waits, time.Since(asked).Seconds())
+		if sleep(ctx, d.pace()) != nil {
 			break
 		}
 	}
-	if waited == 0 {
+	if len(waits) == 0 {
 		return 0, nil
 	}
-	return float64(done) / waited.Seconds(), nil
+	slices.Sort(waits)
+	return 1 / stat.Quantile(.5, stat.LinInterp, waits, nil), nil
 }
