@@ -37,7 +37,7 @@ func TestNoPublish(t *testing.T) {
 	for i := range left {
 		left[i] = filepath.Base(left[i])
 	}
-	if d := cmp.Diff([]string{"adapter.gguf", "measures.json", "reward.json", "start.json"}, left); d != "" {
+	if d := cmp.Diff([]string{"adapter.gguf", "measures.json", "reward.json", "start.json", "steps.jsonl"}, left); d != "" {
 		t.Error(d)
 	}
 	// The next one is another run, and the published one has the same weights.
@@ -87,7 +87,7 @@ func TestPromotePublishes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Promote(ctx, ""); chat.KindOf(err) != chat.NotFound {
+	if _, err := r.Promote(ctx, ""); chat.KindOf(err) != chat.NotFound || !strings.Contains(err.Error(), run.ID) {
 		t.Errorf("promoted without being named: %v", err)
 	}
 	stored := func() registry.Run {

@@ -131,12 +131,17 @@ func (r *Runner) promotable(ctx context.Context, id string) (registry.Run, error
 	if err != nil {
 		return registry.Run{}, fmt.Errorf("promote: %w", err)
 	}
+	msg := "promote: no run has passed the gate yet"
 	for _, m := range runs {
-		if m.Alias == r.Alias && passed(m) {
+		switch {
+		case m.Alias != r.Alias:
+		case passed(m):
 			return m, nil
+		case m.Decision == decisionPassed:
+			msg = fmt.Sprintf("promote: %s passed the gate and was not to be published: name it to publish it", m.ID)
 		}
 	}
-	return registry.Run{}, &chat.Error{Kind: chat.NotFound, Param: "run", Msg: "promote: no run has passed the gate yet"}
+	return registry.Run{}, &chat.Error{Kind: chat.NotFound, Param: "run", Msg: msg}
 }
 
 func passed(m registry.Run) bool {

@@ -64,8 +64,9 @@ type Runs interface {
 // Releases says what is live and moves it.
 type Releases interface {
 	Alias(ctx context.Context) (Alias, error)
-	// Promote makes the result of a run live; "" means the newest that the gate let pass. Errors are of kind NotFound for
-	// an unknown run, Conflict for one without a result.
+	// Promote makes the result of a run live; "" means the newest that was published. One that passed the gate unpublished is
+	// published first, which takes as long as its file is large. Errors are of kind NotFound for an unknown run, Conflict for one
+	// without a result.
 	Promote(ctx context.Context, run string) (Alias, error)
 	// Rollback makes the previous release live again, model and reward model together; kind Conflict if there is none.
 	Rollback(ctx context.Context) (Alias, error)

@@ -27,7 +27,7 @@ type AlignCmd struct {
 	Advise   AlignAdviseCmd   `cmd:"" help:"What was collected, and which method fits it."`
 	Status   AlignStatusCmd   `cmd:"" help:"What answers now, and the newest runs."`
 	Report   AlignReportCmd   `cmd:"" help:"Draw what a run did and why it was decided so, as a page of HTML."`
-	Promote  AlignPromoteCmd  `cmd:"" help:"Make the result of a run live; without RUN that of the newest that passed the gate."`
+	Promote  AlignPromoteCmd  `cmd:"" help:"Make the result of a run live; without RUN that of the newest that was published. One that passed unpublished is published first."`
 	Rollback AlignRollbackCmd `cmd:"" help:"Take the last release back, model and reward model together."`
 	Lineage  AlignLineageCmd  `cmd:"" help:"What made a model: its rows, method, gate and seeds, and the runs before it."`
 	Forget   AlignForgetCmd   `cmd:"" help:"Erase a user, and name the runs that learned from that user."`

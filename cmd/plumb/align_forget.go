@@ -62,7 +62,7 @@ func (cmd *AlignForgetCmd) Run(c *Context) error {
 		return err
 	}
 	out := forgotten{Rows: f.Erased.Events + f.Erased.Generations, Runs: append([]string{}, f.Runs...)}
-	fmt.Fprintf(c.Stderr, "%s: %d votes and %d prompts with their replies are gone; %d runs learned from them\n", user, f.Erased.Events, f.Erased.Generations, len(f.Runs))
+	fmt.Fprintf(c.Stderr, "%s: %d votes and %d prompts with their replies are gone; runs that learned from them: %d\n", user, f.Erased.Events, f.Erased.Generations, len(f.Runs))
 	if cmd.Again != "" {
 		if out.Again, err = makeAgain(c, r, cmd.Again); err != nil {
 			return err

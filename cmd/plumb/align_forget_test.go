@@ -64,7 +64,7 @@ func TestForgetOnTheCommandLine(t *testing.T) {
 			t.Errorf("lineage does not say %q: %s", want, said)
 		}
 	}
-	if said = last(&a, "align", "lineage", saw.Run, "--data", dir); !strings.Contains(said, "erased   1 of its users since") {
+	if said = last(&a, "align", "lineage", saw.Run, "--data", dir); !strings.Contains(said, "erased   of its users since: 1,") {
 		t.Errorf("lineage of what learned from the user: %s", said)
 	}
 }

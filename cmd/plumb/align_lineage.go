@@ -83,7 +83,7 @@ func tellLineage(w io.Writer, all []registry.Run, whole bool) {
 	line("config", "%s", m.Config)
 	line("error", "%s", m.Error)
 	if n := len(m.Tainted); n > 0 {
-		line("erased", "%d of its users since, so it is to be made again: %s", n, strings.Join(m.Tainted, ", "))
+		line("erased", "of its users since: %d, so it is to be made again: %s", n, strings.Join(m.Tainted, ", "))
 	}
 	for _, m := range all[1:] {
 		fmt.Fprintf(w, "before it %s: %s, %s, %s, %s, weights %.12s\n", m.ID, day(m.Created), m.Method, standing(m), counted(m.Rows), m.Weights)
@@ -104,7 +104,7 @@ func standing(m registry.Run) string {
 		return m.Decision + ": " + why
 	}
 	if len(m.Tainted) > 0 {
-		return fmt.Sprintf("%s, with %d users erased since", m.Decision, len(m.Tainted))
+		return fmt.Sprintf("%s, and of its users %d erased since", m.Decision, len(m.Tainted))
 	}
 	return m.Decision
 }
@@ -135,8 +135,10 @@ func gateOf(report json.RawMessage) string {
 	return fmt.Sprintf("%d of %d checks passed, %d had too little data; %s", passed, len(r.Checks), silent, r.Why)
 }
 
-// counted is a map of counts as text, the largest first.
+// counted is a map of counts as text, the largest first, without those of nothing.
 func counted(n map[string]int) string {
+	n = maps.Clone(n)
+	maps.DeleteFunc(n, func(_ string, n int) bool { return n == 0 })
 	names := slices.SortedFunc(maps.Keys(n), func(a, b string) int {
 		if n[a] != n[b] {
 			return n[b] - n[a]

@@ -66,11 +66,11 @@ func TestCanaryFalseAlarms(t *testing.T) {
 		votes       int // after which nobody waits any longer
 	}{
 		{"even", .2, .5, Votes{}, 1000, 3000},
-		{"even, with a history", .2, .5, Votes{200, 1000}, 200, 3000},
-		{"a history that misleads", .2, .5, Votes{20, 1000}, 200, 3000},
-		{"few get it", .2, .05, Votes{}, 200, 3000},
-		{"thumbs down are rare", .02, .5, Votes{}, 200, 3000},
-		{"thumbs down are common", .6, .2, Votes{}, 200, 9000},
+		{"even, with a history", .2, .5, Votes{200, 1000}, 100, 3000},
+		{"a history that misleads", .2, .5, Votes{20, 1000}, 100, 3000},
+		{"few get it", .2, .05, Votes{}, 100, 3000},
+		{"thumbs down are rare", .02, .5, Votes{}, 100, 3000},
+		{"thumbs down are common", .6, .2, Votes{}, 100, 9000},
 	} {
 		test := newCanaryTest(c.before, CanaryLimits{})
 		s := stream{random: rand.New(rand.NewPCG(1, uint64(c.votes))), canary: c.rate, live: c.rate, share: c.share}
@@ -116,7 +116,7 @@ func TestCanaryRollback(t *testing.T) {
 		test := newCanaryTest(c.before, CanaryLimits{})
 		s := stream{random: rand.New(rand.NewPCG(2, 2)), canary: c.rate + .1, live: c.rate, share: c.share}
 		var votes, bad, good int
-		for range 200 {
+		for range 100 {
 			s.b = Ballot{}
 			verdict := Wait
 			for i := 0; verdict == Wait && i < 10*expected; i++ {
@@ -132,12 +132,12 @@ func TestCanaryRollback(t *testing.T) {
 			}
 		}
 		mean := float64(votes) / float64(max(bad, 1))
-		t.Logf("%-26s taken back after %.0f votes, %d expected; %d of 200 went live", c.name, mean, expected, good)
+		t.Logf("%-26s taken back after %.0f votes, %d expected; %d of 100 went live", c.name, mean, expected, good)
 		if expected == 0 || mean > 1.3*float64(expected) {
 			t.Errorf("%s: taken back after %.0f votes, expected %d", c.name, mean, expected)
 		}
-		if good > 10 || bad+good < 198 { // 5 % of 200
-			t.Errorf("%s: %d taken back, %d went live, of 200", c.name, bad, good)
+		if good > 5 || bad+good < 99 { // 5 % of 100
+			t.Errorf("%s: %d taken back, %d went live, of 100", c.name, bad, good)
 		}
 	}
 }
