@@ -35,6 +35,9 @@ var peftRefused = map[string]string{
 	"fan_in_fan_out":          "the weights are stored transposed",
 	"arrow_config":            "several adapters are routed between",
 	"alora_invocation_tokens": "the adapter begins in the middle of the text",
+	"use_bdlora":              "A or B is block-diagonal",
+	"kasa_config":             "the base's own weights are cut",
+	"monteclora_config":       "the matrices are drawn at random",
 }
 
 // peftInits are the ways to begin that leave the base's own weights alone; the others (pissa, olora, loftq, corda, …) take a

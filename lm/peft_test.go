@@ -41,7 +41,7 @@ func (p peftFolder) write(t testing.TB) string {
 	return dir
 }
 
-// golden is tiny-lora.gguf as PEFT would have saved it, by the definition of the order of rows in testdata's origin: row
+// goldenPEFT is tiny-lora.gguf as PEFT would have saved it, by the definition of the order of rows: row
 // h·d + s·(d/2) + i of Hugging Face's q (4 heads) and k (2) is row h·d + 2i + s of the GGUF file, d = 16; A has no order.
 func goldenPEFT(t testing.TB, m *Model) peftFolder {
 	t.Helper()
@@ -317,6 +317,7 @@ func TestPEFTRefuses(t *testing.T) {
 		"bias of B":       {set("lora_bias", true), "lora_bias"},
 		"replication":     {set("layer_replication", [][]int{{0, 2}}), "layer_replication"},
 		"transposed":      {set("fan_in_fan_out", true), "fan_in_fan_out"},
+		"KaSA":            {set("kasa_config", map[string]any{"beta": 1}), "kasa_config"},
 		"PiSSA":           {set("init_lora_weights", "pissa_niter_4"), "init_lora_weights"},
 		"rank":            {set("r", 8), "rank of 8"},
 		"no rank":         {set("r", 0), "r is 0"},

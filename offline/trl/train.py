@@ -58,7 +58,9 @@ def say(event, **fields):
 
 class Reporter(TrainerCallback):
     def on_log(self, args, state, control, logs=None, **kwargs):
-        metrics = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, (int, float)) and math.isfinite(v)}
+        if "loss" not in (logs or {}):  # the summary at the end
+            return
+        metrics = {k: float(v) for k, v in logs.items() if isinstance(v, (int, float)) and math.isfinite(v)}
         say("step", step=state.global_step, steps=state.max_steps, metrics=metrics)
 
 
