@@ -89,6 +89,23 @@ func (m *Model) emptyAdapter(l LoRA, has func(*linear) bool) *Adapter {
 	return ad
 }
 
+// Clone returns an adapter with the same values, which it does not share.
+func (ad *Adapter) Clone() *Adapter {
+	c := &Adapter{Params: ad.ZeroLike(), LoRA: ad.LoRA, dim: ad.dim, layers: make([][7]*pair, len(ad.layers))}
+	copy(c.Data, ad.Data)
+	for i := range ad.layers {
+		for j, p := range ad.layers[i] {
+			if p == nil {
+				continue
+			}
+			q := *p
+			q.a, q.b = c.Data[p.aAt:p.aAt+len(p.a)], c.Data[p.bAt:p.bAt+len(p.b)]
+			c.layers[i][j] = &q
+		}
+	}
+	return c
+}
+
 // layer returns the pairs of a layer; all nil for no adapter.
 func (ad *Adapter) layer(i int) *[7]*pair {
 	if ad == nil {

@@ -44,6 +44,35 @@ func TestAdapterFileRoundTrip(t *testing.T) {
 	}
 }
 
+// A clone computes the same, and what is done to one leaves the other alone.
+func TestClone(t *testing.T) {
+	m := open(t, "tiny-llama.gguf")
+	ad, err := m.NewAdapter(LoRA{Rank: 3, Alpha: 6, Seed: 3, Targets: []string{"attn_v", "ffn_up"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range ad.Data {
+		ad.Data[i] += float32(i%5) / 100
+	}
+	logprobs := func(ad *Adapter) []float64 {
+		pass, err := m.Forward(ad, []Tree{{Prompt: []int32{1, 87}, Branches: [][]int32{{85, 262, 201}}}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pass.Release()
+		return pass.Logprobs[0][0]
+	}
+	clone := ad.Clone()
+	want := logprobs(ad)
+	if !slices.Equal(logprobs(clone), want) || clone.Rank != 3 || clone.Alpha != 6 {
+		t.Errorf("log-probs %v, want %v; rank %d, alpha %v", logprobs(clone), want, clone.Rank, clone.Alpha)
+	}
+	clear(clone.Data)
+	if !slices.Equal(logprobs(ad), want) || slices.Equal(logprobs(clone), want) {
+		t.Error("a clone shares its values")
+	}
+}
+
 // A new adapter changes nothing; its A is uniform in ±1/√in, and hangs on the seed alone.
 func TestNewAdapter(t *testing.T) {
 	m := open(t, "tiny-llama.gguf")

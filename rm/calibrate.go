@@ -21,15 +21,22 @@ func LogLoss(scores, labels []float64) float64 {
 // what scores get that tell nothing, and at least 1/maxTemperature.
 //
 // Guo et al. 2017, §4.2, https://arxiv.org/abs/1706.04599.
-func Temperature(scores, labels []float64) float64 {
+func Temperature(scores, labels []float64) float64 { return weightedTemperature(scores, labels, nil) }
+
+// weightedTemperature is [Temperature] for a weighted mean; weights nil means all 1.
+func weightedTemperature(scores, labels, weights []float64) float64 {
 	// The loss is convex in b = 1/T: find the zero of its slope by Newton's steps inside a shrinking bracket.
 	low, high, b := 1/maxTemperature, float64(maxTemperature), 1.0
 	for range 200 {
 		slope, curve := 0.0, 0.0
 		for i, s := range scores {
 			_, dz, dzz := BradleyTerry(b*s, labels[i])
-			slope += dz * s
-			curve += dzz * s * s
+			w := 1.0
+			if weights != nil {
+				w = weights[i]
+			}
+			slope += w * dz * s
+			curve += w * dzz * s * s
 		}
 		if slope > 0 {
 			high = b

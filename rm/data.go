@@ -42,7 +42,11 @@ type Demonstration struct {
 	Prompt     []chat.Message
 	Reply      string
 	Candidates []string // the base model's own, at least one
-	Weight     float64  // > 0; 0 means 1
+	// LogWeights is log π_ref − log q of each candidate, in nats, where they were drawn from some q that is not the reference
+	// π_ref: at another temperature, or from another policy. An additive constant does not matter. nil where they are draws
+	// from the reference.
+	LogWeights []float64
+	Weight     float64 // > 0; 0 means 1
 	User       string
 }
 
@@ -52,6 +56,10 @@ type Data struct {
 	Thumbs         []Thumbed
 	Rankings       []Ranking
 	Demonstrations []Demonstration
+	// Own is comparisons of two replies of the model itself that no person made: which is better was concluded from the
+	// demonstrations, by [OwnPairs] or from the policy that drew them. They tell a reward for what is good from one for who
+	// wrote it. Without ties and margins.
+	Own []Pair
 }
 
 // corpus is [Data] as numbers: each different reply a row, each different prompt a group.
@@ -63,7 +71,9 @@ type corpus struct {
 	judgements  []judgement
 	choices     []choice
 
-	users  []string // of comparisons, judgements, choices, in that order
+	sizes []listSize // of the demonstrations
+
+	users  []string // of comparisons but own ones, judgements, choices, in that order
 	byText map[string]int32
 	byPair map[replyKey]int32
 }
@@ -85,7 +95,8 @@ func promptKey(prompt []chat.Message) string {
 	return b.String()
 }
 
-func newCorpus(d Data, smoothing, tau float64) (*corpus, error) {
+// newCorpus numbers the data. tau and most are of the demonstrations: see [Trainer].
+func newCorpus(d Data, smoothing, tau, most float64) (*corpus, error) {
 	c := &corpus{byText: map[string]int32{}, byPair: map[replyKey]int32{}}
 	for i, p := range d.Pairs {
 		w, err := weightOf("pairs", i, p.Weight)
@@ -127,10 +138,12 @@ func newCorpus(d Data, smoothing, tau float64) (*corpus, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(r.Candidates) == 0 {
-			return nil, fmt.Errorf("demonstrations[%d]: got no candidates, want at least 1", i)
+		if err := c.demonstrate(r, tau, most, w); err != nil {
+			return nil, fmt.Errorf("demonstrations[%d]: %w", i, err)
 		}
-		c.list(r.Prompt, append([]string{r.Reply}, r.Candidates...), tau, w, r.User)
+	}
+	if err := c.addOwn(d.Own); err != nil {
+		return nil, err
 	}
 	c.number()
 	return c, nil
@@ -149,17 +162,17 @@ func weightOf(kind string, i int, w float64) (float64, error) {
 // rank adds a ranking as Plackett and Luce see it: a choice of the best, then of the best of the rest, and so on.
 func (c *corpus) rank(r Ranking, weight float64) {
 	for k := range r.Replies[:len(r.Replies)-1] {
-		c.list(r.Prompt, r.Replies[k:], 1, weight, r.User)
+		c.list(r.Prompt, r.Replies[k:], choice{tau: 1, weight: weight}, r.User)
 	}
 }
 
-func (c *corpus) list(prompt []chat.Message, replies []string, tau, weight float64, user string) {
-	g := c.group(prompt)
-	rows := make([]int32, len(replies))
+// list adds a choice of the first of some replies, whose prompt and rows are not set yet.
+func (c *corpus) list(prompt []chat.Message, replies []string, l choice, user string) {
+	l.group, l.rows = c.group(prompt), make([]int32, len(replies))
 	for k, reply := range replies {
-		rows[k] = c.reply(g, reply)
+		l.rows[k] = c.reply(l.group, reply)
 	}
-	c.choices = append(c.choices, choice{rows: rows, group: g, tau: tau, weight: weight})
+	c.choices = append(c.choices, l)
 	c.users = append(c.users, user)
 }
 
@@ -209,14 +222,21 @@ func (c *corpus) number() {
 
 func (c *corpus) rows() int { return int(c.first[len(c.groups)]) }
 
-func (c *corpus) terms() int { return len(c.comparisons) + len(c.judgements) + len(c.choices) }
+// terms counts what people said.
+func (c *corpus) terms() int {
+	n := 0
+	c.each(func(int, int32, *float64) { n++ })
+	return n
+}
 
-// each calls f for every term with its group and weight.
+// each calls f for every term that comes of people's words, with its group and weight.
 func (c *corpus) each(f func(i int, group int32, weight *float64)) {
 	i := 0
 	for k := range c.comparisons {
-		f(i, c.comparisons[k].group, &c.comparisons[k].weight)
-		i++
+		if !c.comparisons[k].own {
+			f(i, c.comparisons[k].group, &c.comparisons[k].weight)
+			i++
+		}
 	}
 	for k := range c.judgements {
 		f(i, c.judgements[k].group, &c.judgements[k].weight)
@@ -261,6 +281,10 @@ func (c *corpus) root() string {
 		}
 	}
 	for _, p := range c.comparisons {
+		if p.own {
+			fmt.Fprintln(h, "own", p.a, p.b, p.weight)
+			continue
+		}
 		fmt.Fprintln(h, "pair", p.a, p.b, p.target, p.tie, p.margin, p.weight)
 	}
 	for _, j := range c.judgements {
@@ -268,6 +292,9 @@ func (c *corpus) root() string {
 	}
 	for _, l := range c.choices {
 		fmt.Fprintln(h, "list", l.rows, l.tau, l.weight)
+		if l.shares != nil {
+			fmt.Fprintln(h, "shares", l.shares)
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

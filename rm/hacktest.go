@@ -127,7 +127,7 @@ func (c *corpus) addCanaries(ctx context.Context, f Features, x *extracted, shar
 func (c *corpus) liked() []int32 {
 	votes := make([]float64, c.rows())
 	for _, p := range c.comparisons {
-		if !p.tie && !p.canary {
+		if !p.tie && !p.canary && !p.own {
 			votes[p.a] += p.weight
 			votes[p.b] -= p.weight
 		}

@@ -99,7 +99,8 @@ func mixed() *objective {
 	return &objective{m: m, anchor: []float64{.4, -.3, 1.2}, denseL2: .7, sparseL2: .2, centre: .05, ties: true, scale: []float64{1.3, .4},
 		comparisons: []comparison{{a: 0, b: 1, target: .9, weight: 1.5, margin: .3}, {a: 2, b: 0, group: 1, tie: true, weight: .8}, {a: 3, b: 2, target: 1, weight: 1}},
 		judgements:  []judgement{{row: 1, target: 1, weight: 1}, {row: 3, group: 1, target: .25, weight: 2}},
-		choices:     []choice{{rows: []int32{2, 0, 1, 3}, tau: .7, weight: 1.2}}}
+		choices: []choice{{rows: []int32{2, 0, 1, 3}, tau: .7, weight: 1.2},
+			{rows: []int32{1, 3, 0}, shares: logShares([]float64{.9, -.4}, 0), tau: 1.6, weight: .7, group: 1, demonstration: true}}}
 }
 
 func TestGradientOfTheObjective(t *testing.T) {

@@ -17,6 +17,7 @@ type comparison struct {
 	margin float64
 	weight float64
 	canary bool // an honest reply over a hack made from it: no vote
+	own    bool // of two replies of the model, concluded from demonstrations: no vote
 }
 
 // judgement is a thumb over a row of a matrix.
@@ -29,10 +30,28 @@ type judgement struct {
 
 // choice is a list over rows of a matrix, the chosen one first.
 type choice struct {
-	rows   []int32
-	group  int32
-	tau    float64
-	weight float64
+	rows          []int32
+	shares        []float64 // log of what each row counts for; nil for all alike
+	group         int32
+	tau           float64
+	weight        float64
+	demonstration bool // over candidates of the model; else of a ranking
+}
+
+// loss is [Listwise], or [WeightedListwise] where rows count for unequal shares.
+func (c *choice) loss(rewards, grad []float64) float64 {
+	if c.shares == nil {
+		return Listwise(rewards, c.tau, grad)
+	}
+	return WeightedListwise(rewards, c.shares, c.tau, grad)
+}
+
+// share returns what the k-th row counts for.
+func (c *choice) share(k int) float64 {
+	if c.shares == nil {
+		return 1 / float64(len(c.rows))
+	}
+	return math.Exp(c.shares[k])
 }
 
 // objective is the loss of all kinds of feedback in one vector of parameters: the weights of the dense columns, those of
@@ -147,14 +166,15 @@ func (o *objective) judge(w, grad []float64) (loss float64) {
 }
 
 func (o *objective) choose() (loss float64) {
-	for _, c := range o.choices {
+	for i := range o.choices {
+		c := &o.choices[i]
 		o.list = resize(o.list, len(c.rows))
 		o.listGrad = resize(o.listGrad, len(c.rows))
 		for k, row := range c.rows {
 			o.list[k] = o.rewards[row]
 		}
 		weight := c.weight * o.of(c.group)
-		loss += weight * Listwise(o.list, c.tau, o.listGrad)
+		loss += weight * c.loss(o.list, o.listGrad)
 		for k, row := range c.rows {
 			o.partials[row] += weight * o.listGrad[k]
 		}
@@ -223,10 +243,11 @@ func (o *objective) scales() []float64 {
 		weights[j.row] += w
 		curve[o.outside()] += w
 	}
-	for _, c := range o.choices {
-		n := float64(len(c.rows))
-		for _, row := range c.rows {
-			weights[row] += c.weight * o.of(c.group) * (n - 1) / (n * n * c.tau * c.tau)
+	for i := range o.choices {
+		c := &o.choices[i]
+		for k, row := range c.rows {
+			s := c.share(k)
+			weights[row] += c.weight * o.of(c.group) * s * (1 - s) / (c.tau * c.tau)
 		}
 	}
 	o.m.addSquares(curve, weights)

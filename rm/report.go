@@ -1,6 +1,9 @@
 package rm
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Metrics is how a model did on prompts it was not fitted on: across the folds of a cross-validation, or on one prompt
 // in ten with much data. Accuracies count a difference of 0 as half right and leave ties out. NaN-free: what could not be
@@ -16,6 +19,19 @@ type Metrics struct {
 	ListAccuracy  *float64 `json:"list_accuracy,omitempty"`  // of the pairs that rankings and demonstrations imply
 	ThumbAccuracy *float64 `json:"thumb_accuracy,omitempty"` // of thumbs, against the outside option
 	ThumbAUC      *float64 `json:"thumb_auc,omitempty"`      // probability that a liked reply outscores a disliked one
+
+	// Of demonstrations: how well they are told from the model's own candidates, which may be by who wrote them, and how well
+	// better is told from worse among the model's own replies (Data.Own), which cannot; see [Metrics.Warnings].
+	AuthorAccuracy *float64 `json:"author_accuracy,omitempty"`
+	OwnAccuracy    *float64 `json:"own_accuracy,omitempty"`
+	OwnPairs       int      `json:"own_pairs,omitempty"` // that own_accuracy was measured on
+	OwnZ           *float64 `json:"own_z,omitempty"`     // own_accuracy over ½ in standard errors by prompt
+
+	// How many draws from the reference the candidates of a demonstration are worth, [EffectiveSize] before any weight is cut;
+	// and for how many demonstrations that is less than half of the candidates (Liu & Chen 1995 would draw again there).
+	ESSMean  *float64 `json:"ess_mean,omitempty"`
+	ESSLeast *float64 `json:"ess_least,omitempty"`
+	ESSLow   int      `json:"ess_low,omitempty"`
 
 	// Share of training prompts where no canary outranks an honest reply, and where none does once spread and distance are
 	// taken off; see [HackTest].
@@ -38,7 +54,7 @@ const fewest = 20
 // report fits the temperature on held-out predictions and measures them.
 func (f *fitting) report(held outcome) report {
 	r := report{Temperature: 1}
-	pairs, lists, thumbs := held.only(isPair), held.only(isList), held.only(isThumb)
+	pairs, lists, thumbs := held.only(isPair), held.only(isList, isDemonstration), held.only(isThumb)
 	votes := pairs
 	if len(votes.scores) < fewest {
 		votes = lists
@@ -49,8 +65,11 @@ func (f *fitting) report(held outcome) report {
 	r.HeldOut = len(votes.scores)
 	r.Accuracy, r.ListAccuracy, r.ThumbAccuracy = pairs.accuracy(), lists.accuracy(), thumbs.accuracy()
 	r.ThumbAUC = thumbs.auc()
+	own := held.only(isOwn)
+	r.AuthorAccuracy, r.OwnAccuracy, r.OwnPairs = held.only(isDemonstration).accuracy(), own.accuracy(), len(own.scores)
+	r.OwnZ = own.overChance()
 	if len(votes.scores) >= fewest {
-		r.Temperature = boundedTemperature(votes.scores, votes.labels)
+		r.Temperature = votes.temperature(func(int32) bool { return true })
 		r.calibration(votes)
 	}
 	if len(thumbs.scores) > 0 {
@@ -62,8 +81,15 @@ func (f *fitting) report(held outcome) report {
 // mostTemperature bounds how far rewards are shrunk when held-out votes contradict them.
 const mostTemperature = 50
 
-func boundedTemperature(scores, labels []float64) float64 {
-	return max(1./mostTemperature, min(mostTemperature, Temperature(scores, labels)))
+// temperature is fitted on the votes of some groups, by importance: what stands for more draws of the reference counts for more.
+func (o outcome) temperature(use func(group int32) bool) float64 {
+	var scores, labels, ratios []float64
+	for i, g := range o.group {
+		if use(g) {
+			scores, labels, ratios = append(scores, o.scores[i]), append(labels, o.labels[i]), append(ratios, o.ratios[i])
+		}
+	}
+	return max(1./mostTemperature, min(mostTemperature, weightedTemperature(scores, labels, ratios)))
 }
 
 // calibration measures votes at temperatures fitted on the other folds.
@@ -71,13 +97,7 @@ func (m *Metrics) calibration(votes outcome) {
 	const parts = 5
 	scaled := make([]float64, len(votes.scores))
 	for part := range parts {
-		var scores, labels []float64
-		for i, g := range votes.group {
-			if int(g)%parts != part {
-				scores, labels = append(scores, votes.scores[i]), append(labels, votes.labels[i])
-			}
-		}
-		t := boundedTemperature(scores, labels)
+		t := votes.temperature(func(g int32) bool { return int(g)%parts != part })
 		for i, g := range votes.group {
 			if int(g)%parts == part {
 				scaled[i] = votes.scores[i] / t
@@ -119,12 +139,13 @@ func mean(x []float64) float64 {
 
 func number(x float64) *float64 { return &x }
 
-func (o outcome) only(kind termKind) outcome {
+func (o outcome) only(kinds ...termKind) outcome {
 	var out outcome
 	for i, k := range o.kind {
-		if k == kind {
+		if slices.Contains(kinds, k) {
 			out.kind, out.group = append(out.kind, k), append(out.group, o.group[i])
 			out.scores, out.labels, out.weights = append(out.scores, o.scores[i]), append(out.labels, o.labels[i]), append(out.weights, o.weights[i])
+			out.ratios = append(out.ratios, o.ratios[i])
 		}
 	}
 	return out

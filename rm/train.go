@@ -22,6 +22,8 @@ type Trainer struct {
 	Smoothing   float64  // share of votes taken to be mistakes, in [0, ½)
 	Centre      float64  // coefficient of (r_chosen + r_rejected)², which keeps rewards near 0 (Eisenstein et al. 2023, Eq. 2); 0 for none
 	Tau         float64  // temperature of the demonstrations' listwise loss; 0 means 1
+	MaxWeight   float64  // largest importance weight of a demonstration's candidate, in means of its list; 0 means √n of n (Ionides 2008), below 0 no limit
+	OwnText     float64  // weight of Data.Own, as a share of everything else; 0: it is measured, not fitted
 	Canaries    float64  // weight of the honest replies' comparisons with hacks made from them, as a share of all votes; 0 means .1, below 0 none
 	Seed        int64    // of the bootstrap
 
@@ -47,15 +49,19 @@ func (t Trainer) Fit(ctx context.Context, data Data) (*Model, error) {
 	if err := t.defaults(); err != nil {
 		return nil, err
 	}
-	c, err := newCorpus(data, t.Smoothing, t.Tau)
+	c, err := newCorpus(data, t.Smoothing, t.Tau, t.MaxWeight)
 	if err != nil {
 		return nil, fmt.Errorf("fit reward model: %w", err)
 	}
-	if c.terms() == 0 {
+	switch {
+	case c.terms() == 0 && len(data.Own) > 0:
+		return nil, errOwnAlone
+	case c.terms() == 0:
 		return nil, errNoData
 	}
 	root := c.root()
 	c.equalise()
+	c.weighOwn(t.OwnText)
 	x, err := extract(ctx, t.Features, c)
 	if err != nil {
 		return nil, fmt.Errorf("fit reward model: %w", err)
@@ -68,6 +74,10 @@ func (t Trainer) Fit(ctx context.Context, data Data) (*Model, error) {
 	heads, report, err := f.run()
 	if err != nil {
 		return nil, err
+	}
+	c.effectiveSizes(&report.Metrics)
+	for _, warning := range report.Warnings() {
+		t.Log("warning: %s", warning)
 	}
 	m, err := f.model(x, heads, report)
 	if err != nil {
@@ -109,6 +119,7 @@ func (t *Trainer) defaults() error {
 	}{
 		{"Heads", float64(t.Heads), 1, 64}, {"DensePrior", t.DensePrior, 0, 100}, {"SparsePrior", t.SparsePrior, 0, 1000},
 		{"Smoothing", t.Smoothing, 0, .499}, {"Centre", t.Centre, 0, 1e3}, {"Tau", t.Tau, 1e-3, 1e3}, {"Canaries", t.Canaries, -1, 1},
+		{"MaxWeight", t.MaxWeight, -1, 1e6}, {"OwnText", t.OwnText, 0, 10},
 	} {
 		if !(p.value >= p.low && p.value <= p.high) {
 			return fmt.Errorf("fit reward model: %s: got %v, want %v … %v", p.name, p.value, p.low, p.high)
@@ -135,6 +146,7 @@ var priors = []prior{{.2, 1}, {.05, 1}, {.2, 2}, {.5, 1}, {.1, .3}}
 // should put on its label.
 type outcome struct {
 	scores, labels, weights []float64
+	ratios                  []float64 // importance weights of demonstrations' candidates, 1 on average; else 1
 	kind                    []termKind
 	group                   []int32
 }
@@ -145,7 +157,9 @@ const (
 	isPair termKind = iota
 	isTie
 	isThumb
-	isList
+	isList // of a ranking
+	isDemonstration
+	isOwn
 )
 
 // run chooses the prior, measures the fit on prompts it has not seen, and fits the heads. The weights of the heads are in
@@ -364,7 +378,8 @@ func (f *fitting) predict(heads [][]float64, use func(int32) bool, held *outcome
 	}
 	rewards := make([]float64, f.matrix.rows())
 	f.matrix.mul(rewards, mean)
-	add := func(kind termKind, group int32, score, label, weight float64) {
+	add := func(kind termKind, group int32, score, label, weight, ratio float64) {
+		held.ratios = append(held.ratios, ratio)
 		held.kind, held.group = append(held.kind, kind), append(held.group, group)
 		held.scores, held.labels, held.weights = append(held.scores, score), append(held.labels, label), append(held.weights, weight)
 	}
@@ -372,23 +387,34 @@ func (f *fitting) predict(heads [][]float64, use func(int32) bool, held *outcome
 		if c.canary || !use(c.group) {
 			continue
 		}
-		if c.tie {
-			add(isTie, c.group, rewards[c.a]-rewards[c.b], .5, c.weight)
-		} else {
-			add(isPair, c.group, rewards[c.a]-rewards[c.b], 1, c.weight)
+		switch difference := rewards[c.a] - rewards[c.b]; {
+		case c.own:
+			add(isOwn, c.group, difference, 1, c.weight, 1)
+		case c.tie:
+			add(isTie, c.group, difference, .5, c.weight, 1)
+		default:
+			add(isPair, c.group, difference, 1, c.weight, 1)
 		}
 	}
 	outside := mean[len(mean)-2]
 	for _, j := range f.corpus.judgements {
 		if use(j.group) {
-			add(isThumb, j.group, rewards[j.row]-outside, j.target, j.weight)
+			add(isThumb, j.group, rewards[j.row]-outside, j.target, j.weight, 1)
 		}
 	}
-	for _, c := range f.corpus.choices {
-		if use(c.group) {
-			for _, row := range c.rows[1:] {
-				add(isList, c.group, rewards[c.rows[0]]-rewards[row], 1, c.weight/float64(len(c.rows)-1))
-			}
+	for i := range f.corpus.choices {
+		c := &f.corpus.choices[i]
+		if !use(c.group) {
+			continue
+		}
+		kind := isList
+		if c.demonstration {
+			kind = isDemonstration
+		}
+		n, others := float64(len(c.rows)-1), 1-c.share(0)
+		for k, row := range c.rows[1:] {
+			share := c.share(k+1) / others
+			add(kind, c.group, rewards[c.rows[0]]-rewards[row], 1, c.weight*share, n*share)
 		}
 	}
 }

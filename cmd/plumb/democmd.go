@@ -11,6 +11,7 @@ import (
 
 	client "plumb/clients/go"
 	"plumb/cmd/plumb/demo"
+	"plumb/cmd/plumb/people"
 )
 
 // DemoCmd is "plumb demo".
@@ -45,7 +46,7 @@ func (cmd *DemoCmd) Validate() error {
 
 func (cmd *DemoCmd) builtIn() bool { return cmd.Upstream == "" && cmd.Base == "" }
 
-func (cmd *DemoCmd) tastes() ([]demo.Taste, error) {
+func (cmd *DemoCmd) tastes() ([]people.Taste, error) {
 	names := cmd.Taste
 	if len(names) == 0 {
 		names = []string{"question"}
@@ -53,7 +54,7 @@ func (cmd *DemoCmd) tastes() ([]demo.Taste, error) {
 			names = []string{"calm"}
 		}
 	}
-	return demo.Find(names, cmd.builtIn())
+	return people.Find(names, cmd.builtIn())
 }
 
 // Run implements the command.
@@ -83,7 +84,7 @@ func (cmd *DemoCmd) Run(c *Context) error {
 }
 
 // play makes one play against a server with a store of its own.
-func (cmd *DemoCmd) play(c *Context, taste demo.Taste) (*demo.Result, error) {
+func (cmd *DemoCmd) play(c *Context, taste people.Taste) (*demo.Result, error) {
 	w := cmd.Where
 	if err := os.MkdirAll(w.Data, 0o700); err != nil {
 		return nil, err
@@ -114,7 +115,7 @@ func (cmd *DemoCmd) play(c *Context, taste demo.Taste) (*demo.Result, error) {
 }
 
 // script says how large the play is.
-func (cmd *DemoCmd) script(c *Context, app *app, address string, taste demo.Taste) *demo.Demo {
+func (cmd *DemoCmd) script(c *Context, app *app, address string, taste people.Taste) *demo.Demo {
 	d := &demo.Demo{
 		Client: &client.Client{BaseURL: "http://" + address}, Alias: cmd.Alias, Taste: taste,
 		Votes: cmd.Votes, Noise: cmd.Noise, Seed: cmd.Seed, Say: c.Stderr,
@@ -129,7 +130,7 @@ func (cmd *DemoCmd) script(c *Context, app *app, address string, taste demo.Tast
 		voted, held = 8, 4
 		d.Votes, d.Replies, d.Searches = min(cmd.Votes, 24), 1, 1
 	}
-	d.Train, d.HeldOut = demo.Prompts(uint64(cmd.Seed), voted, held)
+	d.Train, d.HeldOut = people.Prompts(uint64(cmd.Seed), voted, held)
 	d.Align = func(ctx context.Context, method string) (demo.Outcome, error) {
 		return app.runs.demo(ctx, method, cmd.Seed, 64, cmd.Small)
 	}

@@ -16,6 +16,7 @@ import (
 // EvalCmd measures what a served reply would be worth.
 type EvalCmd struct {
 	BestOfN EvalBestOfNCmd `cmd:"" name:"bestofn" help:"Gold score of the reply that a rule would choose, by number of candidates, beside random, longest and oracle."`
+	Methods EvalMethodsCmd `cmd:"" help:"Compare every way from feedback to better replies, on equal votes by simulated people: taste, KL, NLL and cost of each."`
 }
 
 // EvalBestOfNCmd is "plumb eval bestofn".

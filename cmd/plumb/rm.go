@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -27,7 +26,7 @@ type RMTrainCmd struct {
 	Pairs      []string `help:"JSON Lines {prompt, chosen, rejected}; ties as \"tie\": true; votes {prompt, a, b, winner} too. May be repeated, as all files may; .gz is read." sep:"none" placeholder:"FILE"`
 	Candidates []string `help:"JSON Lines {prompt, candidates: [{text, score}]}: scores become comparisons; without scores they are what --demos are held against." sep:"none" placeholder:"FILE"`
 	Thumbs     []string `help:"JSON Lines {prompt, completion, label}, or rating for label." sep:"none" placeholder:"FILE"`
-	Demos      []string `help:"JSON Lines {prompt, completion}: replies that people wished for." sep:"none" placeholder:"FILE"`
+	Demos      []string `help:"JSON Lines {prompt, completion, candidates?}: replies that people wished for; candidates are the model's own, each a string or {text, log_weight} (the log of how much likelier it is under the base model than where it was drawn), else those of --candidates." sep:"none" placeholder:"FILE"`
 	Out        string   `help:"Where to write the reward model." required:"" placeholder:"FILE"`
 
 	Heads       int     `help:"Heads of the ensemble, each on its own bootstrap of the prompts." default:"5"`
@@ -37,6 +36,7 @@ type RMTrainCmd struct {
 	SparsePrior float64 `help:"Standard deviation of the weights of the hashed words; 0: chosen by cross-validation." default:"0"`
 	Canaries    float64 `help:"Weight of known hacks as rejected replies, as a share of all votes; below 0 none." default:"0.1"`
 	Bits        int     `help:"Words are hashed into 2^bits columns, 10 to 22." default:"17"`
+	OwnText     float64 `help:"With --demos: weight, as a share of everything else, of comparisons among the model's own replies, the nearest to a demonstration over the farthest; 0 measures them only." default:"0"`
 	Seed        int64   `help:"Of the bootstrap and the folds." default:"0"`
 }
 
@@ -65,6 +65,12 @@ type rmTrained struct {
 	ECERaw         *float64 `json:"ece_raw"`
 	ThumbAccuracy  *float64 `json:"thumb_accuracy"`
 	ThumbAUC       *float64 `json:"thumb_auc"`
+	ESSMean        *float64 `json:"ess_mean"` // draws from the base model that the candidates of a demonstration are worth
+	ESSLeast       *float64 `json:"ess_least"`
+	AuthorAccuracy *float64 `json:"author_accuracy"` // demonstrations over the model's candidates, held out
+	OwnAccuracy    *float64 `json:"own_accuracy"`    // better over worse among the model's own, held out
+	OwnPairs       int      `json:"own_pairs"`
+	Warnings       []string `json:"warnings"`
 	Temperature    float64  `json:"temperature"`
 	Outside        *float64 `json:"outside_option"`
 	HackResistance *float64 `json:"hack_resistance"`
@@ -76,12 +82,16 @@ type rmTrained struct {
 // Run fits and saves.
 func (cmd *RMTrainCmd) Run(c *Context) error {
 	start := time.Now()
-	data, err := cmd.read(c.Stderr)
+	data, own, err := cmd.read(c.Stderr)
 	if err != nil {
 		return err
 	}
-	m, err := rm.Trainer{Features: rm.NewLexical(cmd.Bits), Heads: cmd.Heads, Smoothing: cmd.Smoothing, Centre: cmd.Centre,
-		DensePrior: cmd.DensePrior, SparsePrior: cmd.SparsePrior, Canaries: cmd.Canaries, Seed: cmd.Seed,
+	features := rm.NewLexical(cmd.Bits)
+	if data.Own, err = rm.OwnPairs(c.Ctx, features, own); err != nil {
+		return err
+	}
+	m, err := rm.Trainer{Features: features, Heads: cmd.Heads, Smoothing: cmd.Smoothing, Centre: cmd.Centre,
+		DensePrior: cmd.DensePrior, SparsePrior: cmd.SparsePrior, Canaries: cmd.Canaries, OwnText: cmd.OwnText, Seed: cmd.Seed,
 		Log: func(format string, args ...any) { fmt.Fprintf(c.Stderr, format+"\n", args...) },
 	}.Fit(c.Ctx, data)
 	if err != nil {
@@ -94,8 +104,12 @@ func (cmd *RMTrainCmd) Run(c *Context) error {
 	e := meta.Metrics
 	out := rmTrained{Pairs: meta.Pairs, Thumbs: meta.Thumbs, Demonstrations: meta.Demonstrations, Prompts: meta.Prompts, HeldOut: e.HeldOut,
 		Accuracy: first(e.Accuracy, e.ListAccuracy, e.ThumbAccuracy), LogLoss: e.LogLoss, Brier: e.Brier, ECE: e.ECE, ECERaw: e.ECERaw,
-		ThumbAccuracy: e.ThumbAccuracy, ThumbAUC: e.ThumbAUC, Temperature: meta.Temperature, HackResistance: e.HackResistance,
+		ThumbAccuracy: e.ThumbAccuracy, ThumbAUC: e.ThumbAUC, ESSMean: e.ESSMean, ESSLeast: e.ESSLeast, OwnAccuracy: e.OwnAccuracy, OwnPairs: e.OwnPairs,
+		Warnings: append([]string{}, e.Warnings()...), Temperature: meta.Temperature, HackResistance: e.HackResistance,
 		Version: m.Version(), Out: cmd.Out, Seconds: time.Since(start).Seconds()}
+	if len(own) == len(data.Demonstrations) { // else some were held against what people wrote
+		out.AuthorAccuracy = e.AuthorAccuracy
+	}
 	if meta.Up != nil {
 		if outside, ok := meta.Up.Outside(); ok {
 			out.Outside = &outside
@@ -120,17 +134,17 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// read puts the files together and says on w what was made of them.
-func (cmd *RMTrainCmd) read(w io.Writer) (rm.Data, error) {
-	var data rm.Data
+// read puts the files together and says on w what was made of them. own is the demonstrations that are held against replies of
+// the model.
+func (cmd *RMTrainCmd) read(w io.Writer) (data rm.Data, own []rm.Demonstration, err error) {
 	pairs, err := rows.ReadFiles[rows.Preference](cmd.Pairs...)
 	if err != nil {
-		return data, err
+		return data, nil, err
 	}
 	data.Pairs = rmPairs(pairs)
 	thumbs, err := rows.ReadFiles[rows.Unpaired](cmd.Thumbs...)
 	if err != nil {
-		return data, err
+		return data, nil, err
 	}
 	for _, t := range thumbs {
 		if weight, ok := weightOf(t.Weight); ok {
@@ -139,24 +153,24 @@ func (cmd *RMTrainCmd) read(w io.Writer) (rm.Data, error) {
 	}
 	candidates, err := rows.ReadFiles[rows.Candidates](cmd.Candidates...)
 	if err != nil {
-		return data, err
+		return data, nil, err
 	}
 	implied := scoredPairs(candidates)
 	data.Pairs = append(data.Pairs, implied...)
 	demos, err := rows.ReadFiles[rows.Demonstration](cmd.Demos...)
 	if err != nil {
-		return data, err
+		return data, nil, err
 	}
-	var mismatched int
-	data.Demonstrations, mismatched = demonstrations(demos, candidates, cmd.Seed)
+	data.Demonstrations, own = demonstrations(demos, candidates, cmd.Seed)
+	mismatched := len(data.Demonstrations) - len(own)
 	fmt.Fprintf(w, "%d pairs, %d more from the scores of %d pools, %d thumbs, %d demonstrations\n", len(pairs), len(implied), len(candidates), len(thumbs), len(data.Demonstrations))
 	if mismatched > 0 {
 		fmt.Fprintf(w, "%d demonstrations have no candidates of the same prompt: they are held against demonstrations of other prompts, which teaches little more than what belongs to a prompt\n", mismatched)
 	}
 	if len(candidates) > 0 && len(implied) == 0 && len(data.Demonstrations) == mismatched {
-		return data, errors.New("read candidates: none has scores that differ or a demonstration of the same prompt: nothing can be learned from them")
+		return data, nil, errors.New("read candidates: none has scores that differ or a demonstration of the same prompt: nothing can be learned from them")
 	}
-	return data, nil
+	return data, own, nil
 }
 
 // rmPairs turns rows into pairs; rows of weight 0 are left out.
@@ -195,43 +209,6 @@ func scoredPairs(pools []rows.Candidates) []rm.Pair {
 		}
 	}
 	return out
-}
-
-// strangers is how many replies to other prompts a demonstration without candidates is held against.
-const strangers = 4
-
-// demonstrations sets each demonstration beside the candidates of its prompt, or beside other demonstrations where there are
-// none, and tells how many of the latter there are.
-func demonstrations(demos []rows.Demonstration, pools []rows.Candidates, seed int64) (out []rm.Demonstration, mismatched int) {
-	byPrompt := map[string][]string{}
-	for _, pool := range pools {
-		key := promptText(pool.Prompt)
-		for _, c := range pool.Candidates {
-			byPrompt[key] = append(byPrompt[key], c.Text)
-		}
-	}
-	rng := rand.New(rand.NewPCG(uint64(seed), 0x64656d6f))
-	for i, d := range demos {
-		weight, ok := weightOf(d.Weight)
-		if !ok {
-			continue
-		}
-		others := byPrompt[promptText(d.Prompt)]
-		if others == nil {
-			for range min(strangers, len(demos)-1) {
-				k := rng.IntN(len(demos) - 1)
-				if k >= i {
-					k++
-				}
-				others = append(others, demos[k].Completion.String())
-			}
-			mismatched++
-		}
-		if others != nil {
-			out = append(out, rm.Demonstration{Prompt: d.Prompt.Chat(chat.User), Reply: d.Completion.String(), Candidates: others, Weight: weight, User: d.User})
-		}
-	}
-	return out, mismatched
 }
 
 // promptText is the same for prompts that differ in case and white space only.

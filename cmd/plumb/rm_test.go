@@ -105,6 +105,73 @@ func TestRewardModelCommands(t *testing.T) {
 	}
 }
 
+// Demonstrations may bring the model's own replies along, and how likely each was where it was drawn.
+func TestRewardModelFromDemonstrationsWithCandidates(t *testing.T) {
+	var plain, weighted, signed []any
+	for i := range 60 {
+		good, bad := thanks(i)
+		prompt := fmt.Sprintf("Which number is number %d?", i)
+		other, _ := thanks(i + 1)
+		own := []any{bad, bad + " Yes.", jsonRow{"text": other}, bad + " No."}
+		plain = append(plain, jsonRow{"prompt": prompt, "completion": good, "candidates": own})
+		skewed := append([]any{jsonRow{"text": bad, "log_weight": 6}}, own[1:]...)
+		weighted = append(weighted, jsonRow{"prompt": prompt, "completion": good, "candidates": skewed})
+		signed = append(signed, jsonRow{"prompt": prompt, "completion": bad + " Yours, Ada.", "candidates": []string{bad, bad + " Yes.", good, bad + " Well."}})
+	}
+	for _, c := range []struct {
+		name             string
+		rows             []any
+		args             []string
+		essMean          float64
+		author, own      float64 // at least
+		warning, nothing string
+	}{
+		{"plain", plain, nil, 4, .8, .9, "", "worth less"},
+		{"own text in the fit", plain, []string{"--own-text", "0.5"}, 4, .8, .9, "", "worth less"},
+		{"weighted", weighted, nil, 1.01, .8, 0, "60 demonstrations are worth less than half", ""},
+		{"a signature", signed, nil, 4, .95, 0, "", "worth less"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			args := append([]string{"rm", "train", "--demos", writeRows(t, "demos.jsonl", c.rows...), "--out", filepath.Join(t.TempDir(), "r")}, c.args...)
+			status, stdout, stderr := runPlumb(t, "", args...)
+			if status != 0 {
+				t.Fatalf("status %d: %s", status, stderr)
+			}
+			got := lastLine(t, stdout)
+			number := func(key string) float64 {
+				v, ok := got[key].(float64)
+				if !ok {
+					t.Fatalf("%s: got %v in %v", key, got[key], got)
+				}
+				return v
+			}
+			if math.Abs(number("ess_mean")-c.essMean) > .01 || number("ess_least") > c.essMean+.01 || number("demonstrations") != 60 {
+				t.Errorf("got %v", got)
+			}
+			if number("author_accuracy") < c.author || number("own_accuracy") < c.own || number("own_pairs") != 60 {
+				t.Errorf("author %v, own %v of %v", got["author_accuracy"], got["own_accuracy"], got["own_pairs"])
+			}
+			said := fmt.Sprint(got["warnings"])
+			if !strings.Contains(said, c.warning) || !strings.Contains(stderr, c.warning) || c.nothing != "" && strings.Contains(said, c.nothing) {
+				t.Errorf("warnings %v", got["warnings"])
+			}
+		})
+	}
+	// What is held against other people's text says nothing of the model's.
+	strangers := []any{}
+	for _, row := range plain {
+		strangers = append(strangers, jsonRow{"prompt": row.(jsonRow)["prompt"], "completion": row.(jsonRow)["completion"]})
+	}
+	status, stdout, stderr := runPlumb(t, "", "rm", "train", "--demos", writeRows(t, "s.jsonl", strangers...), "--out", filepath.Join(t.TempDir(), "r"))
+	if got := lastLine(t, stdout); status != 0 || got["author_accuracy"] != nil || got["own_accuracy"] != nil || !strings.Contains(stderr, "60 demonstrations have no candidates") {
+		t.Errorf("status %d, %v: %s", status, got, stderr)
+	}
+	bad := writeRows(t, "bad.jsonl", jsonRow{"prompt": "x", "completion": "y", "candidates": []any{jsonRow{"score": 1}}})
+	if status, _, stderr := runPlumb(t, "", "rm", "train", "--demos", bad, "--out", "x"); status != 1 || !strings.Contains(stderr, "bad.jsonl:1: candidates[0].text: missing") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+}
+
 func rewardModelIsUsable(t *testing.T, file, held, pools string) {
 	t.Helper()
 	good, bad := thanks(3)

@@ -5,6 +5,9 @@
 // defaults. Losses of preference pairs implement [Pairwise], losses of single replies with a thumb [Unpaired]. [Parse] makes
 // one from its name, and sums of several ([Mix]).
 //
+// Reinforcement learning from a reward has its parts here too, on single tokens, episodes and groups: advantages ([GAE], [LeaveOneOut],
+// [GroupRelative], [Whiten]), losses ([Clipped], [ClippedValue]), the KL to a reference ([K1], [K3], [ReverseKL]) and [Entropy].
+//
 // Notation, as in the papers: c = log π(y⁺) − log π_ref(y⁺) and r = log π(y⁻) − log π_ref(y⁻), summed over completion tokens, in
 // nats; Δ = c − r; n⁺ and n⁻ the completions' tokens; σ the logistic function; β the strength of the pull towards the reference.
 //

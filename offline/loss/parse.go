@@ -41,6 +41,7 @@ var pairwise = map[string]func(o Options) Pairwise{
 	"orpo":         func(o Options) Pairwise { return ORPO{o.Beta} },
 	"cpo":          func(o Options) Pairwise { return CPO{o.Beta} },
 	"sft":          func(Options) Pairwise { return SFT{} },
+	"sft_sum":      func(Options) Pairwise { return SFT{Sum: true} },
 }
 
 // Names returns the names of the pairwise losses, sorted.

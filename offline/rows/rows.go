@@ -245,14 +245,15 @@ func (u *Unpaired) UnmarshalJSON(b []byte) error {
 	return checkWeight(u.Weight)
 }
 
-// Demonstration is a prompt with the reply that a person wished for.
+// Demonstration is a prompt with the reply that a person wished for, perhaps beside replies of the model.
 type Demonstration struct {
-	Prompt     Text     `json:"prompt"`
-	Completion Text     `json:"completion"`
-	Weight     *float64 `json:"weight,omitempty"`
-	User       string   `json:"user,omitempty"`
-	Source     string   `json:"source,omitempty"`
-	ID         string   `json:"id,omitempty"`
+	Prompt     Text        `json:"prompt"`
+	Completion Text        `json:"completion"`
+	Candidates []Candidate `json:"candidates,omitempty"`
+	Weight     *float64    `json:"weight,omitempty"`
+	User       string      `json:"user,omitempty"`
+	Source     string      `json:"source,omitempty"`
+	ID         string      `json:"id,omitempty"`
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -260,8 +261,9 @@ func (d *Demonstration) UnmarshalJSON(b []byte) error {
 	type plain Demonstration
 	var row struct {
 		plain
-		Prompt     *Text `json:"prompt"`
-		Completion *Text `json:"completion"`
+		Prompt     *Text             `json:"prompt"`
+		Completion *Text             `json:"completion"`
+		Candidates []json.RawMessage `json:"candidates"`
 	}
 	if err := json.Unmarshal(b, &row); err != nil {
 		return err
@@ -271,6 +273,10 @@ func (d *Demonstration) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	d.Prompt, d.Completion = *row.Prompt, *row.Completion
+	var err error
+	if d.Candidates, err = readCandidates(row.Candidates); err != nil {
+		return err
+	}
 	return checkWeight(d.Weight)
 }
 
@@ -281,21 +287,44 @@ type Candidates struct {
 	ID         string      `json:"id,omitempty"`
 }
 
-// Candidate is one of several replies.
+// Candidate is one of several replies. A plain string is read as its text.
 type Candidate struct {
-	Text  string   `json:"text"`
-	Score *float64 `json:"score,omitempty"` // gold; higher is better; nil where unknown
+	Text      string   `json:"text"`
+	Score     *float64 `json:"score,omitempty"`      // gold; higher is better; nil where unknown
+	LogWeight *float64 `json:"log_weight,omitempty"` // log π_ref − log q, in nats, of one drawn from q; nil where that is the reference
+}
+
+func readCandidates(raw []json.RawMessage) ([]Candidate, error) {
+	var all []Candidate
+	for i, b := range raw {
+		var c struct {
+			Text      *string  `json:"text"`
+			Score     *float64 `json:"score"`
+			LogWeight *float64 `json:"log_weight"`
+		}
+		var err error
+		if len(b) > 0 && b[0] == '"' {
+			err = json.Unmarshal(b, &c.Text)
+		} else {
+			err = json.Unmarshal(b, &c)
+		}
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("candidates[%d]: %w", i, err)
+		case c.Text == nil:
+			return nil, fmt.Errorf("candidates[%d].text: missing; want a string", i)
+		}
+		all = append(all, Candidate{*c.Text, c.Score, c.LogWeight})
+	}
+	return all, nil
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (c *Candidates) UnmarshalJSON(b []byte) error {
 	var row struct {
-		Prompt     *Text `json:"prompt"`
-		Candidates []struct {
-			Text  *string  `json:"text"`
-			Score *float64 `json:"score"`
-		} `json:"candidates"`
-		ID string `json:"id"`
+		Prompt     *Text             `json:"prompt"`
+		Candidates []json.RawMessage `json:"candidates"`
+		ID         string            `json:"id"`
 	}
 	if err := json.Unmarshal(b, &row); err != nil {
 		return err
@@ -307,13 +336,9 @@ func (c *Candidates) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("candidates: missing or empty; want [{text, score}, …]")
 	}
 	*c = Candidates{Prompt: *row.Prompt, ID: row.ID}
-	for i, one := range row.Candidates {
-		if one.Text == nil {
-			return fmt.Errorf("candidates[%d].text: missing; want a string", i)
-		}
-		c.Candidates = append(c.Candidates, Candidate{Text: *one.Text, Score: one.Score})
-	}
-	return nil
+	var err error
+	c.Candidates, err = readCandidates(row.Candidates)
+	return err
 }
 
 // require takes names and values in turn and reports the first value that is nil.

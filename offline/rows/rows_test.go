@@ -111,6 +111,26 @@ func TestErrorsNameFileLineAndField(t *testing.T) {
 	}
 }
 
+func TestDemonstrationsWithCandidates(t *testing.T) {
+	got, err := readAll[Demonstration](t, `{"prompt":"p","completion":"c","candidates":["x",{"text":"y","log_weight":-0.5},{"text":""}],"weight":2}
+{"prompt":"p","completion":"c"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Demonstration{{Prompt: Plain("p"), Completion: Plain("c"), Candidates: []Candidate{{Text: "x"}, {Text: "y", LogWeight: number(-.5)}, {}}, Weight: number(2)},
+		{Prompt: Plain("p"), Completion: Plain("c")}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for _, c := range []struct{ candidates, want string }{
+		{`[{"score":1}]`, "candidates[0].text: missing"}, {`["x",3]`, "candidates[1]"}, {`"x"`, "candidates"}, {`[null]`, "candidates[0].text: missing"},
+	} {
+		if _, err := readAll[Demonstration](t, `{"prompt":"p","completion":"c","candidates":`+c.candidates+`}`); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.candidates, err, c.want)
+		}
+	}
+}
+
 func TestLongLine(t *testing.T) {
 	_, err := readAll[Demonstration](t, `{"prompt":"p","completion":"`+strings.Repeat("x", MaxLine)+`"}`)
 	if err == nil || !strings.Contains(err.Error(), "longer than 16 MiB") {
@@ -156,6 +176,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"chosen":[{"role":"user","content":"hi"},{"role":"assistant","content":"a"}],"rejected":[{"role":"user","content":"hi"},{"role":"assistant","content":"b"}]}`))
 	f.Add([]byte(`{"prompt":"p","completion":"c","rating":"Poor","label":true}`))
 	f.Add([]byte(`{"prompt":"p","candidates":[{"text":"x","score":1e400}]}`))
+	f.Add([]byte(`{"prompt":"p","completion":"c","candidates":["x",{"text":"y","log_weight":-1}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		roundTrip[Preference](t, b)
 		roundTrip[Unpaired](t, b)

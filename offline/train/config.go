@@ -1,11 +1,7 @@
 package train
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -144,19 +140,4 @@ func (c Config) schedule(steps int) optim.Schedule {
 
 func (c Config) lora() lm.LoRA {
 	return lm.LoRA{Rank: c.Rank, Alpha: c.Alpha, Seed: c.Seed, Targets: c.Targets}
-}
-
-// fingerprint identifies a training: what must be equal for a checkpoint to be gone on with.
-func (c Config) fingerprint(model string, rows string, start []float32) (string, error) {
-	text, err := json.Marshal(c)
-	if err != nil {
-		return "", fmt.Errorf("configure training: %w", err)
-	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%s\n", text, model, rows)
-	for _, x := range start {
-		b := math.Float32bits(x)
-		h.Write([]byte{byte(b), byte(b >> 8), byte(b >> 16), byte(b >> 24)})
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -2,13 +2,12 @@ package train
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math"
 
 	"plumb/chat"
 	"plumb/lm"
+	"plumb/offline/checkpoint"
 	"plumb/offline/loss"
 	"plumb/offline/optim"
 )
@@ -143,27 +142,7 @@ func (r *run) loop(ctx context.Context, o objective) (*Result, error) {
 			}
 		}
 	}
-	return &Result{Adapter: r.adapter, Weights: hashOf(r.params), Steps: steps, Rows: n, Last: r.last}, nil
-}
-
-// resume goes on from the checkpoint if there is one, and returns the steps already made.
-func (r *run) resume(rows string) (step int, fingerprint string, err error) {
-	fingerprint, err = r.Config.fingerprint(r.Model.Digest(), rows, r.params.Data)
-	if err != nil || r.Dir == "" {
-		return 0, fingerprint, err
-	}
-	s := saved{Fingerprint: fingerprint}
-	ok, err := load(r.Dir, &s, r.params.Data, &r.adam)
-	if err != nil || !ok {
-		return 0, fingerprint, err
-	}
-	r.delta, r.last = s.Delta, s.Last
-	return s.Step, fingerprint, nil
-}
-
-func (r *run) save(fingerprint string) error {
-	s := saved{fingerprint, r.last.Step, r.adam.T, len(r.params.Data), r.delta, r.last}
-	return save(r.Dir, s, r.params.Data, &r.adam)
+	return &Result{Adapter: r.adapter, Weights: checkpoint.Hash(r.params), Steps: steps, Rows: n, Last: r.last}, nil
 }
 
 // decay shrinks the matrices.
@@ -176,17 +155,6 @@ func (r *run) decay(lr float64) {
 			optim.Decay(r.params.Data[t.Offset:t.Offset+t.Rows*t.Cols], lr, r.Config.Decay)
 		}
 	}
-}
-
-func hashOf(p *lm.Params) string {
-	h := sha256.New()
-	for _, t := range p.Tensors {
-		fmt.Fprintln(h, t.Name, t.Rows, t.Cols)
-	}
-	if err := writeFloats(h, p.Data); err != nil {
-		panic("train: a hash does not fail: " + err.Error())
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

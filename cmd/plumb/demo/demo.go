@@ -10,14 +10,8 @@ import (
 	"time"
 
 	client "plumb/clients/go"
+	"plumb/cmd/plumb/people"
 )
-
-// Taste is what the simulated people like, hidden from the server: a property that a reply has or has not.
-type Taste struct {
-	Name  string
-	Doc   string // "replies with a list"
-	Holds func(prompt, reply string) bool
-}
 
 // Outcome is what a run of alignment came to.
 type Outcome struct {
@@ -33,7 +27,7 @@ type Outcome struct {
 type Demo struct {
 	Client   *client.Client
 	Alias    string // model name to ask for; "plumb"
-	Taste    Taste
+	Taste    people.Taste
 	Train    []string // prompts that are voted on
 	HeldOut  []string // prompts that are measured on
 	Votes    int      // 200

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	client "plumb/clients/go"
+	"plumb/cmd/plumb/people"
 )
 
 // scripted is a server whose replies are to the taste with a probability that its state decides; it counts votes.
@@ -63,7 +64,7 @@ func TestPlay(t *testing.T) {
 	}
 	d := &Demo{
 		Client: &client.Client{BaseURL: web.URL}, Train: prompts, HeldOut: prompts, Votes: 50, Noise: .2, Seed: 3,
-		Taste: Taste{"good", "is good", func(_, reply string) bool { return reply == "good" }},
+		Taste: people.Taste{Name: "good", Doc: "is good", Holds: func(_, reply string) bool { return reply == "good" }},
 		Align: func(_ context.Context, method string) (Outcome, error) {
 			if method != "rm" {
 				set(.9)
@@ -103,7 +104,7 @@ func TestJudgeErrsAsOftenAsToldAndPrefersTheTaste(t *testing.T) {
 	web := httptest.NewServer(s)
 	defer web.Close()
 	d := &Demo{Client: &client.Client{BaseURL: web.URL}, Train: []string{"p"}, Votes: 4000, Noise: 0, Seed: 1,
-		Taste: Taste{Holds: func(_, reply string) bool { return reply == "good" }}}
+		Taste: people.Taste{Holds: func(_, reply string) bool { return reply == "good" }}}
 	d.defaults()
 	votes, wrong, err := d.vote(context.Background())
 	if err != nil || votes != 4000 || wrong != 0 {
@@ -118,21 +119,5 @@ func TestJudgeErrsAsOftenAsToldAndPrefersTheTaste(t *testing.T) {
 	_, wrong, err = d.vote(context.Background())
 	if share := float64(wrong) / 4000; err != nil || math.Abs(share-.15) > .02 {
 		t.Fatalf("share of wrong votes %.3f, %v", share, err)
-	}
-}
-
-func TestInterval(t *testing.T) {
-	if lo, hi := interval([]float64{1, 1, 1, 1}, 1); lo > .6 || hi != 1 {
-		t.Errorf("all agree: %v–%v", lo, hi)
-	}
-	if lo, hi := interval(nil, 0); lo != 0 || hi != 1 {
-		t.Errorf("nothing: %v–%v", lo, hi)
-	}
-	half := make([]float64, 100)
-	for i := range half {
-		half[i] = float64(i % 2)
-	}
-	if lo, hi := interval(half, .5); math.Abs(lo-.4) > .03 || math.Abs(hi-.6) > .03 {
-		t.Errorf("half of 100: %v–%v", lo, hi)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	client "plumb/clients/go"
+	"plumb/cmd/plumb/people"
 )
 
 // vote has the simulated people vote: each prompt's candidates are drawn once, then several people each compare two of
@@ -46,26 +47,17 @@ func (d *Demo) vote(ctx context.Context) (votes, wrong int, err error) {
 	return votes, wrong, nil
 }
 
-// judge makes one person's vote on two candidates of a generation.
+// judge makes one person's vote on candidates of a generation.
 func (d *Demo) judge(random *rand.Rand, prompt, id string, candidates []client.Candidate) (client.Vote, bool) {
-	a := candidates[random.IntN(len(candidates))]
-	b := a
-	// A person compares a reply with one that differs in what matters to that person, if there is one.
-	for _, i := range random.Perm(len(candidates)) {
-		if b = candidates[i]; d.Taste.Holds(prompt, a.Text) != d.Taste.Holds(prompt, b.Text) {
-			break
-		}
+	texts := make([]string, len(candidates))
+	for i, c := range candidates {
+		texts[i] = c.Text
 	}
-	wrong := random.Float64() < d.Noise
-	good, bad := d.Taste.Holds(prompt, a.Text), d.Taste.Holds(prompt, b.Text)
-	if good == bad {
-		return client.Vote{ID: a.ID, Kind: "thumb", Value: thumb(good != wrong)}, wrong
+	v := people.Crowd{Taste: d.Taste, Noise: d.Noise}.Compare(random, prompt, texts)
+	if v.Loser < 0 {
+		return client.Vote{ID: candidates[v.Reply].ID, Kind: "thumb", Value: thumb(v.Up)}, v.Wrong
 	}
-	winner, loser := a.ID, b.ID
-	if bad != wrong { // b is to the taste and the vote is right, or the reverse of both
-		winner, loser = b.ID, a.ID
-	}
-	return client.Vote{ID: id, Kind: "preference", Winner: winner, Losers: []string{loser}}, wrong
+	return client.Vote{ID: id, Kind: "preference", Winner: candidates[v.Reply].ID, Losers: []string{candidates[v.Loser].ID}}, v.Wrong
 }
 
 func thumb(up bool) float64 {

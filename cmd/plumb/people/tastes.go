@@ -1,4 +1,4 @@
-package demo
+package people
 
 import (
 	"fmt"
@@ -8,7 +8,14 @@ import (
 	"plumb/lm/tiny/corpus"
 )
 
-// Tastes returns the tastes that a demo can hide, by name. Those of the built-in model are the manners of its corpus;
+// Taste is what the simulated people like, hidden from the program: a property that a reply has or has not.
+type Taste struct {
+	Name  string
+	Doc   string // "gives a list"
+	Holds func(prompt, reply string) bool
+}
+
+// Tastes returns the tastes that can be hidden, by name. Those of the built-in model are the manners of its corpus;
 // for any other model they are properties that replies of small chat models have about half of the time.
 func Tastes(builtIn bool) []Taste {
 	if !builtIn {
