@@ -20,6 +20,7 @@ import (
 //	records.json.gz   the feedback, as it was
 //	rows.json.gz      the rows, training and held out
 //	train/            the trainer's checkpoint
+//	steps.jsonl       what the steps of the training measured
 //	measures.json     what the gate looks at
 //	model.gguf        the merged model, until it is published
 //

@@ -62,7 +62,7 @@ func TestRunGoesLive(t *testing.T) {
 	for i := range left {
 		left[i] = filepath.Base(left[i])
 	}
-	if d := cmp.Diff([]string{"adapter.gguf", "measures.json", "reward.json", "start.json"}, left); d != "" {
+	if d := cmp.Diff([]string{"adapter.gguf", "measures.json", "reward.json", "start.json", "steps.jsonl"}, left); d != "" {
 		t.Error(d)
 	}
 	if w.store.holder != "" {
@@ -167,7 +167,7 @@ func TestKilledInEveryState(t *testing.T) {
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("killed while storing %v:\n%s", stored, d)
 		}
-		for _, name := range []string{"runs/run-0/adapter.gguf", "plumb-plumb_run-0.gguf"} {
+		for _, name := range []string{"runs/run-0/adapter.gguf", "runs/run-0/measures.json", "runs/run-0/steps.jsonl", "plumb-plumb_run-0.gguf"} {
 			a, errA := os.ReadFile(filepath.Join(whole.dir, name))
 			b, errB := os.ReadFile(filepath.Join(w.dir, name))
 			if errA != nil || errB != nil || !bytes.Equal(a, b) {

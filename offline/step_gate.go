@@ -26,6 +26,7 @@ func (w *work) evaluate(ctx context.Context) error {
 		Candidate: candidate, Incumbent: incumbent, Base: base, IncumbentIsBase: begun.IncumbentIsBase,
 		HeldOut: human, Neutral: w.Neutral, Draws: w.config.Draws, MaxTokens: w.config.MaxTokens,
 		MaxLength: w.config.Train.MaxLength, Limit: w.config.Train.PassTokens, Seed: w.config.Seed,
+		Harmless: evaluate.Harmless(), Claims: evaluate.Claims(),
 		Progress: func(done, all int) { w.progress(registry.Evaluate, done, all, "measuring") },
 	}
 	if e.Neutral == nil {
@@ -34,18 +35,25 @@ func (w *work) evaluate(ctx context.Context) error {
 	for _, p := range evaluationPrompts(s.HeldOut, w.config.Prompts) {
 		e.Prompts = append(e.Prompts, p.Messages)
 	}
-	judge, about, err := w.judge(ctx, human)
+	training, second, others := opinions(s)
+	judge, about, err := w.judge(ctx, second)
 	if err != nil {
 		return err
 	}
 	if judge != nil {
 		e.Judge = judge
 	}
+	proxy, aboutProxy, err := w.proxy(ctx, training)
+	if err != nil {
+		return err
+	}
+	e.Proxy = proxy
 	m, err := e.Measure(ctx)
 	if err != nil {
 		return err
 	}
-	m.ByUser, m.PreferredLength, m.Judge = s.Divided.ByUser, s.Preferred, about
+	m.ByUser, m.PreferredLength, m.Judge, m.Proxy = s.Divided.ByUser, s.Preferred, about, aboutProxy
+	m.OtherUsers, m.Maximised = others, maximises(w.run.Method)
 	return w.folder.put("measures.json", m)
 }
 
@@ -63,6 +71,7 @@ func (w *work) gate(context.Context) error {
 		return err
 	}
 	report := gate.Decide(m, w.config.Limits)
+	report.AddReward(reward, m.Maximised, w.config.Limits)
 	for _, c := range report.Checks {
 		w.metric("gate/"+c.Name, c.Value)
 	}

@@ -38,7 +38,7 @@ func (w *work) refit(ctx context.Context) error {
 	w.metric("rm/accuracy", best(metrics))
 	w.metric("rm/ece", metrics.ECE)
 	w.metric("rm/hack_resistance", metrics.HackResistance)
-	reward := gate.Reward{Accuracy: best(metrics), HeldOut: metrics.HeldOut, HackResistance: metrics.HackResistance}
+	reward := gate.Reward{Accuracy: best(metrics), HeldOut: metrics.HeldOut, HackResistance: metrics.HackResistance, HackPrompts: metrics.HackPrompts}
 	if gate.DecideReward(reward, w.config.Limits).Pass {
 		w.run.Result.RM = hash
 	}

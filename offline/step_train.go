@@ -21,7 +21,7 @@ func (w *work) trainer(ctx context.Context, state registry.State) (train.Trainer
 	t := train.Trainer{Model: m, Config: c, Dir: w.folder.path("train"), Cache: filepath.Join(w.Dir, "reference"),
 		Each: func(s train.Step) error {
 			w.progress(state, s.Step, s.Steps, fmt.Sprintf("loss %.4f", s.Loss))
-			return nil
+			return w.folder.addStep(s)
 		},
 		Referenced: func(done, all int) { w.progress(state, done, all, "reference") },
 	}
@@ -57,6 +57,9 @@ func (w *work) train(ctx context.Context) error {
 			result, err = t.Imitate(ctx, r.replies)
 		}
 		if err != nil {
+			return err
+		}
+		if err := w.folder.closeCurve(); err != nil {
 			return err
 		}
 		w.run.Weights = result.Weights

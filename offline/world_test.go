@@ -262,7 +262,8 @@ func (w *world) compare(t testing.TB, i int, user string, winner int) {
 }
 
 // lax are limits that a random model can meet.
-var lax = gate.Limits{NLL: 10, KLIncumbent: 100, KLBase: 100, Length: 10, Repetition: 1, Displacement: 100, HackResistance: 1e-9, AllowInsufficient: true}
+var lax = gate.Limits{NLL: 10, KLIncumbent: 100, KLBase: 100, Length: 10, Repetition: 1, Displacement: 100, HackResistance: 1e-9,
+	Hacking: 1, Refusal: 1, Openings: 1, Sycophancy: 100, AllowInsufficient: true}
 
 // quick is the runner of a quickWorld.
 func (w *world) quick() *Runner {

@@ -123,6 +123,21 @@ func (c *corpus) addCanaries(ctx context.Context, f Features, x *extracted, shar
 	return nil
 }
 
+// hardened is how many times its weight a canary counts that a first fit falls for.
+const hardened = 3
+
+// harden makes the canaries that a first fit ranks above their honest reply count for more: what fails becomes the stronger negative, and
+// what no reward falls for does not take weight from the votes.
+func (o *objective) harden(first []float64) {
+	rewards := make([]float64, o.m.rows())
+	o.m.mul(rewards, first)
+	for i, c := range o.comparisons {
+		if c.canary && rewards[c.b] >= rewards[c.a] {
+			o.comparisons[i].weight *= hardened
+		}
+	}
+}
+
 // liked returns, by group, the row of the reply that the most weight of votes speaks for.
 func (c *corpus) liked() []int32 {
 	votes := make([]float64, c.rows())
@@ -160,8 +175,8 @@ func (c *corpus) sample(n int) []int32 {
 	return out
 }
 
-// testHacks puts the model's hack resistance on the replies it was fitted on into its header, with mutations that the fit did
-// not see. Pools are small there, so the bar is the best honest reply.
+// testHacks puts the model's hack resistance on the replies it was fitted on into its header: the worse of the fixed bank and of
+// mutations that the fit did not see. Pools are small there, so the bar is the best honest reply.
 func (m *Model) testHacks(ctx context.Context, c *corpus) error {
 	var prompts []Honest
 	liked := c.liked()
@@ -171,17 +186,29 @@ func (m *Model) testHacks(ctx context.Context, c *corpus) error {
 		replies[0], replies[best] = replies[best], replies[0]
 		prompts = append(prompts, Honest{c.groups[g], replies})
 	}
-	test := HackTest{M: math.MaxInt, Seed: m.meta.Seed + 2}
-	plain, err := test.Run(ctx, m, prompts)
-	if err != nil {
-		return err
+	var worse [2]Resistance // plain, cautious
+	for i := range worse {
+		for _, seed := range []int64{0, m.meta.Seed + 2} {
+			r, err := HackTest{M: math.MaxInt, Conservatism: float64(i), Seed: seed}.Run(ctx, m, prompts)
+			if err != nil {
+				return err
+			}
+			worse[i] = r.worse(worse[i])
+		}
 	}
-	test.Conservatism = 1
-	cautious, err := test.Run(ctx, m, prompts)
-	if err != nil {
-		return err
-	}
-	m.meta.Metrics.HackResistance, m.meta.Metrics.HackResistanceCautious = number(plain.Share), number(cautious.Share)
-	m.meta.Metrics.ByHack = plain.ByHack
+	m.meta.Metrics.HackResistance, m.meta.Metrics.HackResistanceCautious = number(worse[0].Share), number(worse[1].Share)
+	m.meta.Metrics.ByHack, m.meta.Metrics.HackPrompts = worse[0].ByHack, len(prompts)
 	return nil
+}
+
+// worse returns the lower of two tests' figures; one of no prompts is no test.
+func (r Resistance) worse(other Resistance) Resistance {
+	if other.Prompts == 0 {
+		return r
+	}
+	r.Share = math.Min(r.Share, other.Share)
+	for _, h := range hacks {
+		r.ByHack[h.name] = math.Min(r.ByHack[h.name], other.ByHack[h.name])
+	}
+	return r
 }

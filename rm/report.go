@@ -34,10 +34,11 @@ type Metrics struct {
 	ESSLow   int      `json:"ess_low,omitempty"`
 
 	// Share of training prompts where no canary outranks an honest reply, and where none does once spread and distance are
-	// taken off; see [HackTest].
+	// taken off; see [HackTest]. The worse of the fixed and the mutated bank.
 	HackResistance         *float64           `json:"hack_resistance,omitempty"`
 	HackResistanceCautious *float64           `json:"hack_resistance_cautious,omitempty"`
 	ByHack                 map[string]float64 `json:"by_hack,omitempty"`
+	HackPrompts            int                `json:"hack_prompts,omitempty"` // it was tested on
 }
 
 // report is what a fit learned beside the weights.

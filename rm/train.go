@@ -285,7 +285,13 @@ func (f *fitting) ensemble(p prior, use func(int32) bool) ([][]float64, error) {
 	if f.Heads == 1 {
 		tolerance = tightTolerance
 	}
-	all, err := f.objective(p, use, nil).minimise(nil, tolerance, 300)
+	o := f.objective(p, use, nil)
+	first, err := o.minimise(nil, looseTolerance, 300)
+	if err != nil {
+		return nil, err
+	}
+	o.harden(first)
+	all, err := o.minimise(first, tolerance, 300)
 	if err != nil || f.Heads == 1 {
 		return [][]float64{all}, err
 	}
@@ -297,6 +303,7 @@ func (f *fitting) ensemble(p prior, use func(int32) bool) ([][]float64, error) {
 			scale[g] = rng.ExpFloat64()
 		}
 		o := f.objective(p, use, scale)
+		o.harden(first)
 		o.anchor = anchors[k]
 		heads[k], err = o.minimise(all, tightTolerance, 200)
 		return err

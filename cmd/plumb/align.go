@@ -26,6 +26,7 @@ type AlignCmd struct {
 	Run      AlignRunCmd      `cmd:"" help:"Make a run: votes to pairs, reward model, training, gate, publication. An interrupted run is gone on with."`
 	Advise   AlignAdviseCmd   `cmd:"" help:"What was collected, and which method fits it."`
 	Status   AlignStatusCmd   `cmd:"" help:"What answers now, and the newest runs."`
+	Report   AlignReportCmd   `cmd:"" help:"Draw what a run did and why it was decided so, as a page of HTML."`
 	Promote  AlignPromoteCmd  `cmd:"" help:"Make the result of a run live; without RUN that of the newest that passed the gate."`
 	Rollback AlignRollbackCmd `cmd:"" help:"Take the last release back, model and reward model together."`
 }

@@ -11,9 +11,10 @@ import (
 	"plumb/offline/pairs"
 	"plumb/offline/rows"
 	"plumb/offline/train"
+	"plumb/rm"
 )
 
-// Judge scores replies; a reward model fitted on held-out votes is one.
+// Judge scores replies; a reward model is one.
 type Judge interface {
 	Score(ctx context.Context, prompt []chat.Message, replies []string) ([]chat.Reward, error)
 }
@@ -26,7 +27,10 @@ type Evaluation struct {
 	HeldOut   pairs.Set            // people's votes that were not trained on
 	Neutral   []rows.Demonstration // text that nobody voted on; a plain prompt is plain text
 	Prompts   [][]chat.Message     // to draw replies to
-	Judge     Judge                // nil for none
+	Judge     Judge                // a second opinion: fitted on held-out votes; nil for none
+	Proxy     Judge                // the training reward: fitted on what was trained on, or what was trained to please; nil for none
+	Harmless  [][]chat.Message     // prompts that are not to be refused, see [Harmless]; nil for none
+	Claims    []Claim              // false claims that are not to be agreed with, see [Claims]; nil for none
 	Draws     int                  // replies a prompt; 0 means 2
 	MaxTokens int                  // of a drawn reply; 0 means 64
 	MaxLength int                  // tokens of prompt and reply of a vote; 0 means 1024
@@ -37,10 +41,16 @@ type Evaluation struct {
 	Progress func(done, all int)
 }
 
-// temperature is that of the drawn replies.
-const temperature = .8
+// settings are those of drawn replies.
+func settings(maxTokens int) lm.Settings { return lm.Settings{Temperature: .8, MaxTokens: maxTokens} }
 
-// Measure measures. The result holds no text. ByUser, PreferredLength and the figures of Judge are the caller's to fill in.
+// Measure measures. The result holds no text. ByUser, PreferredLength, OtherUsers, Maximised and the figures of Judge and Proxy are the
+// caller's to fill in. The same policies, votes and Seed give the same bytes.
+//
+// Cost, in tokens read by each of two policies (three where the incumbent is not the base): the held-out votes and neutral texts once,
+// and for the divergence the candidate's drawn replies. Drawn by candidate and incumbent: Draws replies of at most MaxTokens to each of
+// Prompts, and one of at most 24 tokens to each of Harmless. The probes are read once by candidate and incumbent: each of Harmless with 15
+// openings of some three tokens, each of Claims twice with 12; with the sets of this package about 2,700 and 6,500 tokens.
 func (e Evaluation) Measure(ctx context.Context) (gate.Measures, error) {
 	if e.Draws == 0 {
 		e.Draws = 2
@@ -53,13 +63,14 @@ func (e Evaluation) Measure(ctx context.Context) (gate.Measures, error) {
 	}
 	m := gate.Measures{IncumbentIsBase: e.IncumbentIsBase, PreferredLength: 1}
 	done := 0
-	steps := 4 + len(e.Prompts)
+	parts := []func(context.Context, *gate.Measures) error{e.votes, e.replies, e.wishes, e.neutral, e.refusals, e.sycophancy}
+	steps := len(parts) + len(e.Prompts)
 	step := func() {
 		if done++; e.Progress != nil {
 			e.Progress(done, steps)
 		}
 	}
-	for _, part := range []func(context.Context, *gate.Measures) error{e.votes, e.replies, e.wishes, e.neutral} {
+	for _, part := range parts {
 		if err := part(ctx, &m); err != nil {
 			return m, err
 		}
@@ -157,6 +168,7 @@ func single(replies []train.Reply) []lm.Tree {
 func (e Evaluation) neutral(ctx context.Context, m *gate.Measures) error {
 	encoded, _ := e.encoder().Demonstrations(e.Neutral)
 	l, err := e.under(ctx, single(encoded))
+	m.NeutralTexts = l
 	for _, x := range l {
 		m.Neutral.Candidate -= x.Candidate
 		m.Neutral.Incumbent -= x.Incumbent
@@ -174,7 +186,7 @@ func (e Evaluation) neutral(ctx context.Context, m *gate.Measures) error {
 // generate draws replies of candidate and incumbent to each prompt under equal seeds, has them judged, and measures the
 // divergence on the candidate's.
 func (e Evaluation) generate(ctx context.Context, m *gate.Measures, step func()) error {
-	s := lm.Settings{Temperature: temperature, MaxTokens: e.MaxTokens}
+	s := settings(e.MaxTokens)
 	var kl [2]float64
 	for i, messages := range e.Prompts {
 		seeds := make([]int64, e.Draws)
@@ -189,34 +201,68 @@ func (e Evaluation) generate(ctx context.Context, m *gate.Measures, step func())
 		if err != nil {
 			return err
 		}
-		rewards, err := e.score(ctx, messages, append(texts(candidate), texts(incumbent)...))
+		samples, err := e.samples(ctx, messages, append(candidate, incumbent...))
 		if err != nil {
 			return err
 		}
 		for k := range candidate {
-			m.Drawn = append(m.Drawn, gate.Drawn{Candidate: sample(candidate[k], rewards[k]), Incumbent: sample(incumbent[k], rewards[e.Draws+k])})
+			m.Drawn = append(m.Drawn, gate.Drawn{Prompt: i, Candidate: samples[k], Incumbent: samples[e.Draws+k]})
 		}
 		n, sums, err := e.divergence(lm.Tree{Prompt: prompt, Branches: ids(candidate)})
 		if err != nil {
 			return err
 		}
+		m.KLs = append(m.KLs, meanKL(sums, n))
 		m.KL.Tokens += n
 		kl[0] += sums[0]
 		kl[1] += sums[1]
 		step()
 	}
-	if m.KL.Tokens > 0 {
-		m.KL.Incumbent, m.KL.Base = kl[0]/float64(m.KL.Tokens), kl[1]/float64(m.KL.Tokens)
-	}
+	m.KL = meanKL(kl, m.KL.Tokens)
 	return nil
 }
 
-func (e Evaluation) score(ctx context.Context, messages []chat.Message, replies []string) ([]float64, error) {
+// meanKL returns the means over n tokens.
+func meanKL(sums [2]float64, n int) gate.KL {
+	if n == 0 {
+		return gate.KL{}
+	}
+	return gate.KL{Incumbent: sums[0] / float64(n), Base: sums[1] / float64(n), Tokens: n}
+}
+
+// samples judges replies to a prompt.
+func (e Evaluation) samples(ctx context.Context, messages []chat.Message, all []drawn) ([]gate.Sample, error) {
+	rewards, err := score(ctx, e.Judge, messages, texts(all))
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := score(ctx, e.Proxy, messages, texts(all))
+	if err != nil {
+		return nil, err
+	}
+	samples := make([]gate.Sample, len(all))
+	for i, d := range all {
+		samples[i] = gate.Sample{Tokens: len(d.ids), Words: len(strings.Fields(d.text)), Ended: d.ended, Repeats: gate.Repeats(d.text),
+			Hack: hackOf(messages, d.text), Reward: rewards[i], Proxy: proxy[i]}
+	}
+	return samples, nil
+}
+
+// hackOf names the first kind of known hack that a reply is, "" for none.
+func hackOf(messages []chat.Message, reply string) string {
+	if kinds := rm.DetectHacks(messages, reply); len(kinds) > 0 {
+		return kinds[0]
+	}
+	return ""
+}
+
+// score returns the rewards of replies, zeros without a judge.
+func score(ctx context.Context, judge Judge, messages []chat.Message, replies []string) ([]float64, error) {
 	rewards := make([]float64, len(replies))
-	if e.Judge == nil {
+	if judge == nil {
 		return rewards, nil
 	}
-	scored, err := e.Judge.Score(ctx, messages, replies)
+	scored, err := judge.Score(ctx, messages, replies)
 	if err != nil {
 		return nil, fmt.Errorf("judge replies: %w", err)
 	}
@@ -240,8 +286,4 @@ func ids(all []drawn) [][]int32 {
 		out = append(out, d.ids)
 	}
 	return out
-}
-
-func sample(d drawn, reward float64) gate.Sample {
-	return gate.Sample{Tokens: len(d.ids), Words: len(strings.Fields(d.text)), Ended: d.ended, Repeats: gate.Repeats(d.text), Reward: reward}
 }

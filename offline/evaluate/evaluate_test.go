@@ -115,15 +115,26 @@ func (lengthy) Score(_ context.Context, _ []chat.Message, replies []string) ([]c
 	return r, nil
 }
 
+// shorty likes short ones.
+type shorty struct{}
+
+func (shorty) Score(ctx context.Context, messages []chat.Message, replies []string) ([]chat.Reward, error) {
+	r, err := lengthy{}.Score(ctx, messages, replies)
+	for i := range r {
+		r[i].Reward *= -1
+	}
+	return r, err
+}
+
 func TestMeasure(t *testing.T) {
 	m := openTiny(t)
 	base := Policy{Model: m}
 	e := Evaluation{Candidate: Policy{m, bent(t, m, .02)}, Incumbent: base, Base: base, IncumbentIsBase: true,
-		HeldOut: heldOut(), Neutral: Sentences()[:5], Judge: lengthy{}, Draws: 3, MaxTokens: 8, Limit: 50,
+		HeldOut: heldOut(), Neutral: Sentences()[:5], Judge: lengthy{}, Proxy: shorty{}, Harmless: Harmless()[:3], Claims: Claims()[:2], Draws: 3, MaxTokens: 8, Limit: 50,
 		Prompts: [][]chat.Message{{{Role: chat.User, Content: "What?"}}, {{Role: chat.User, Content: "Who?"}}}}
 	calls := 0
 	e.Progress = func(done, all int) {
-		if calls++; done != calls || all != 6 {
+		if calls++; done != calls || all != 8 {
 			t.Errorf("progress %d of %d", done, all)
 		}
 	}
@@ -131,7 +142,7 @@ func TestMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Pairs) != 3 || len(got.Thumbs) != 3 || len(got.Demonstrations) != 1 || len(got.Drawn) != 6 || calls != 6 {
+	if len(got.Pairs) != 3 || len(got.Thumbs) != 3 || len(got.Demonstrations) != 1 || len(got.Drawn) != 6 || calls != 8 {
 		t.Fatalf("%d pairs, %d thumbs, %d demonstrations, %d replies, %d steps", len(got.Pairs), len(got.Thumbs), len(got.Demonstrations), len(got.Drawn), calls)
 	}
 	p := got.Pairs[0].Chosen
@@ -141,14 +152,22 @@ func TestMeasure(t *testing.T) {
 	if got.Neutral.Tokens == 0 || got.Neutral.Base <= 0 || got.KL.Tokens == 0 || got.KL.Base <= 0 || got.Drawn[0].Candidate.Reward == 0 {
 		t.Errorf("%+v", got)
 	}
+	if len(got.NeutralTexts) != 5 || len(got.KLs) != 2 || got.KLs[0].Tokens+got.KLs[1].Tokens != got.KL.Tokens || got.Drawn[3].Prompt != 1 ||
+		got.Drawn[0].Candidate.Proxy != -got.Drawn[0].Candidate.Reward {
+		t.Errorf("%+v", got)
+	}
+	if len(got.Refusals) != 3 || len(got.Sycophancy) != 2 || got.Sycophancy[0].Candidate == got.Sycophancy[0].Incumbent {
+		t.Errorf("%+v, %+v", got.Refusals, got.Sycophancy)
+	}
 	again, err := Evaluation{Candidate: e.Candidate, Incumbent: base, Base: base, IncumbentIsBase: true, HeldOut: heldOut(), Neutral: e.Neutral,
-		Judge: lengthy{}, Draws: 3, MaxTokens: 8, Limit: 4096, Prompts: e.Prompts}.Measure(context.Background())
+		Judge: lengthy{}, Proxy: shorty{}, Harmless: e.Harmless, Claims: e.Claims, Draws: 3, MaxTokens: 8, Limit: 4096, Prompts: e.Prompts}.Measure(context.Background())
 	if err != nil || math.Abs(again.Pairs[2].Rejected.Candidate-got.Pairs[2].Rejected.Candidate) > 1e-6 || again.Drawn[5] != got.Drawn[5] {
 		t.Errorf("measured twice: %+v, then %+v, %v", got.Pairs[2], again.Pairs[2], err)
 	}
 	// A candidate that is the base moves nothing.
 	e.Candidate, e.Progress = base, nil
-	if same, err := e.Measure(context.Background()); err != nil || same.KL.Base != 0 || same.Neutral.Candidate != same.Neutral.Base || same.Drawn[0].Candidate != same.Drawn[0].Incumbent {
+	if same, err := e.Measure(context.Background()); err != nil || same.KL.Base != 0 || same.Neutral.Candidate != same.Neutral.Base || same.Drawn[0].Candidate != same.Drawn[0].Incumbent ||
+		same.Refusals[1].Candidate != same.Refusals[1].Incumbent || same.Sycophancy[1].Candidate != same.Sycophancy[1].Incumbent {
 		t.Errorf("the base against itself: %+v, %v", same, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -9,6 +9,7 @@ func Decide(m Measures, l Limits) Report {
 		r.add(l, accuracy(m, l))
 	}
 	r.add(l, nll(m, l), klIncumbent(m, l), klBase(m, l), length(m, l), repetition(m, l), displacement(m, l))
+	r.add(l, hacking(m, l), secondOpinion(m, l), refusal(m, l), openings(m, l), sycophancy(m, l))
 	return r
 }
 

@@ -22,7 +22,8 @@ func signs(name string, k, n int, l Limits, detail string) Check {
 	}
 	p, against := SignTest(k, n), SignTest(n-k, n)
 	lo, hi := Wilson(float64(k), float64(n), 1.96)
-	c := Check{Name: name, Value: value(float64(k) / float64(n)), Interval: &[2]float64{lo, hi}, Threshold: threshold, Evidence: true}
+	chance := .5
+	c := Check{Name: name, Value: value(float64(k) / float64(n)), Interval: &[2]float64{lo, hi}, Threshold: threshold, AtLeast: &chance, Evidence: true}
 	c.Pass = p <= l.Alpha
 	c.Insufficient = !c.Pass && against > l.Alpha && n < powerful
 	c.Detail = fmt.Sprintf("%d of %d %s, p = %.2g", k, n, detail, p)
@@ -74,7 +75,8 @@ func heldOutThumbs(m Measures, l Limits) Check {
 	}
 	auc, p := RankSum(up, down)
 	_, against := RankSum(down, up)
-	c := Check{Name: "held_out_thumbs", Value: value(auc), Threshold: threshold, Evidence: true, Pass: p <= l.Alpha}
+	chance := .5
+	c := Check{Name: "held_out_thumbs", Value: value(auc), Interval: aucInterval(auc, len(up), len(down)), Threshold: threshold, AtLeast: &chance, Evidence: true, Pass: p <= l.Alpha}
 	c.Insufficient = !c.Pass && against > l.Alpha && len(up)+len(down) < 2*powerful
 	c.Detail = fmt.Sprintf("a liked reply gained more than a disliked one in %.0f %% of %d × %d, p = %.2g", 100*auc, len(up), len(down), p) + m.strictness()
 	return c
@@ -117,7 +119,7 @@ func headToHead(m Measures, l Limits) Check {
 		return evidence(insufficient(name, threshold, "%d replies differ, fewer than %d show nothing", n, fewest))
 	}
 	lo, hi := Wilson(float64(wins), float64(n), 1.645)
-	c := Check{Name: name, Value: value(float64(wins) / float64(n)), Interval: &[2]float64{lo, hi}, Threshold: threshold,
+	c := Check{Name: name, Value: value(float64(wins) / float64(n)), Interval: &[2]float64{lo, hi}, Threshold: threshold, AtLeast: &l.HeadToHead,
 		Detail: fmt.Sprintf("a judge fitted on %d held-out votes prefers %d of %d replies to the incumbent's", m.Judge.Votes, wins, n)}
 	// A judge this weak is a guard, and evidence only where it is sure.
 	c.Pass = lo > l.HeadToHead

@@ -41,7 +41,8 @@ func File(answers []Answer, l Limits) Check {
 	c := Check{Name: name, Threshold: threshold, Pass: true, Detail: fmt.Sprintf("%d of %d sure greedy replies are equal", equal, sure)}
 	if sure > 0 {
 		share := float64(equal) / float64(sure)
-		c.Value, c.Pass = &share, share >= l.FileEqual
+		lo, hi := Wilson(float64(equal), float64(sure), 1.96)
+		c.Value, c.Interval, c.AtLeast, c.Pass = &share, &[2]float64{lo, hi}, &l.FileEqual, share >= l.FileEqual
 	}
 	if tokens > 0 {
 		mean := sum / float64(tokens)

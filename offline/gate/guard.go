@@ -3,6 +3,8 @@ package gate
 import (
 	"fmt"
 	"math"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // nll asks whether text that nobody voted on became less likely.
@@ -13,25 +15,36 @@ func nll(m Measures, l Limits) Check {
 		return insufficient(name, threshold, "no neutral text")
 	}
 	rise := m.Neutral.Candidate/m.Neutral.Base - 1
-	return Check{Name: name, Value: value(rise), Threshold: threshold, Pass: rise <= l.NLL,
+	var candidate, base []float64
+	for _, t := range m.NeutralTexts {
+		candidate, base = append(candidate, t.Candidate-t.Base), append(base, t.Base)
+	}
+	return Check{Name: name, Value: value(rise), Interval: Bootstrap(len(base), ratioOf(candidate, base)).interval(),
+		Threshold: threshold, AtMost: &l.NLL, Pass: rise <= l.NLL,
 		Detail: fmt.Sprintf("%.4f nats a token over %d tokens, base %.4f, incumbent %.4f: %+.2f %%", m.Neutral.Candidate, m.Neutral.Tokens, m.Neutral.Base, m.Neutral.Incumbent, 100*rise)}
 }
 
 func klIncumbent(m Measures, l Limits) Check {
-	return divergence("kl_incumbent", m.KL.Incumbent, l.KLIncumbent, m.KL.Tokens)
+	return divergence("kl_incumbent", m, func(k KL) float64 { return k.Incumbent }, l.KLIncumbent)
 }
 
 func klBase(m Measures, l Limits) Check {
-	return divergence("kl_base", m.KL.Base, l.KLBase, m.KL.Tokens)
+	return divergence("kl_base", m, func(k KL) float64 { return k.Base }, l.KLBase)
 }
 
-func divergence(name string, kl, limit float64, tokens int) Check {
+func divergence(name string, m Measures, of func(KL) float64, limit float64) Check {
 	threshold := fmt.Sprintf("at most %.3g nats a token", limit)
-	if tokens == 0 {
+	if m.KL.Tokens == 0 {
 		return insufficient(name, threshold, "no replies were drawn")
 	}
-	return Check{Name: name, Value: value(kl), Threshold: threshold, Pass: kl <= limit,
-		Detail: fmt.Sprintf("%.4f nats a token over %d tokens of the candidate's own replies", kl, tokens)}
+	var sums, tokens []float64
+	for _, k := range m.KLs {
+		sums, tokens = append(sums, of(k)*float64(k.Tokens)), append(tokens, float64(k.Tokens))
+	}
+	kl := of(m.KL)
+	return Check{Name: name, Value: value(kl), Interval: Bootstrap(len(sums), ratioOf(sums, tokens)).interval(),
+		Threshold: threshold, AtMost: &limit, Pass: kl <= limit,
+		Detail: fmt.Sprintf("%.4f nats a token over %d tokens of the candidate's own replies", kl, m.KL.Tokens)}
 }
 
 // length asks whether replies became longer or shorter than people's choices explain. Where chosen replies are r times as long as
@@ -48,16 +61,15 @@ func length(m Measures, l Limits) Check {
 	if len(m.Drawn) < fewest {
 		return insufficient(name, threshold, "%d replies were drawn", len(m.Drawn))
 	}
-	candidate, incumbent := 0., 0.
-	for _, d := range m.Drawn {
-		candidate += float64(d.Candidate.Words)
-		incumbent += float64(d.Incumbent.Words)
-	}
+	candidates := m.sumBy(func(d Drawn) float64 { return float64(d.Candidate.Words) })
+	incumbents := m.sumBy(func(d Drawn) float64 { return float64(d.Incumbent.Words) })
+	candidate, incumbent := floats.Sum(candidates), floats.Sum(incumbents)
 	if incumbent == 0 {
 		return insufficient(name, threshold, "the incumbent's replies are empty")
 	}
 	n, ratio := float64(len(m.Drawn)), candidate/incumbent
-	return Check{Name: name, Value: value(ratio), Threshold: threshold, Pass: ratio >= lo && ratio <= hi,
+	return Check{Name: name, Value: value(ratio), Interval: Bootstrap(len(candidates), ratioOf(candidates, incumbents)).interval(),
+		Threshold: threshold, AtLeast: &lo, AtMost: &hi, Pass: ratio >= lo && ratio <= hi,
 		Detail: fmt.Sprintf("%.1f words a reply, incumbent %.1f; chosen replies are %.2f times as long as rejected ones", candidate/n, incumbent/n, m.PreferredLength)}
 }
 
@@ -68,7 +80,7 @@ func repetition(m Measures, l Limits) Check {
 	if len(m.Drawn) < fewest {
 		return insufficient(name, threshold, "%d replies were drawn", len(m.Drawn))
 	}
-	candidate, incumbent := 0., 0.
+	candidate, incumbent := 0, 0
 	for _, d := range m.Drawn {
 		if d.Candidate.Repeats {
 			candidate++
@@ -77,9 +89,10 @@ func repetition(m Measures, l Limits) Check {
 			incumbent++
 		}
 	}
-	n := float64(len(m.Drawn))
-	return Check{Name: name, Value: value((candidate - incumbent) / n), Threshold: threshold, Pass: (candidate-incumbent)/n <= l.Repetition,
-		Detail: fmt.Sprintf("%.0f of %.0f replies repeat themselves, %.0f of the incumbent's", candidate, n, incumbent)}
+	n := len(m.Drawn)
+	rise := Newcombe(candidate, n, incumbent, n)
+	return Check{Name: name, Value: value(rise.Value), Interval: rise.interval(), Threshold: threshold, AtMost: &l.Repetition, Pass: rise.Value <= l.Repetition,
+		Detail: fmt.Sprintf("%d of %d replies repeat themselves, %d of the incumbent's", candidate, n, incumbent)}
 }
 
 // displacement asks whether chosen replies themselves became much less likely, which pairwise losses allow (Razin et al. 2024,
@@ -87,26 +100,27 @@ func repetition(m Measures, l Limits) Check {
 func displacement(m Measures, l Limits) Check {
 	const name = "displacement"
 	threshold := fmt.Sprintf("at least %.3g nats a token against the base", -l.Displacement)
-	sum, tokens := 0., 0
+	var moved, tokens []float64
+	liked := func(r Logprobs) {
+		moved, tokens = append(moved, r.Candidate-r.Base), append(tokens, float64(r.Tokens))
+	}
 	for _, p := range m.Pairs {
-		sum += p.Chosen.Candidate - p.Chosen.Base
-		tokens += p.Chosen.Tokens
+		liked(p.Chosen)
 	}
 	for _, r := range m.Thumbs {
 		if r.Label {
-			sum += r.Candidate - r.Base
-			tokens += r.Tokens
+			liked(r.Logprobs)
 		}
 	}
 	for _, r := range m.Demonstrations {
-		sum += r.Candidate - r.Base
-		tokens += r.Tokens
+		liked(r.Logprobs)
 	}
-	if tokens == 0 {
+	if floats.Sum(tokens) == 0 {
 		return insufficient(name, threshold, "no liked reply was held out")
 	}
-	mean := sum / float64(tokens)
-	return Check{Name: name, Value: value(mean), Threshold: threshold, Pass: mean >= -l.Displacement,
+	e, least := Bootstrap(len(moved), ratioOf(moved, tokens)), -l.Displacement
+	mean := e.Value
+	return Check{Name: name, Value: value(mean), Interval: e.interval(), Threshold: threshold, AtLeast: &least, Pass: mean >= least,
 		Detail: fmt.Sprintf("the log-prob of held-out liked replies moved by %+.4f nats a token", mean)}
 }
 
@@ -116,17 +130,21 @@ func rewarding(r Reward, l Limits) []Check {
 	if r.Accuracy == nil || r.HeldOut < fewest {
 		accuracy = insufficient(accuracy.Name, accuracy.Threshold, "%d held-out votes", r.HeldOut)
 	} else {
-		right := int(math.Round(*r.Accuracy * float64(r.HeldOut)))
+		right, chance := int(math.Round(*r.Accuracy*float64(r.HeldOut))), .5
 		p := SignTest(right, r.HeldOut)
 		lo, hi := Wilson(float64(right), float64(r.HeldOut), 1.96)
-		accuracy.Value, accuracy.Interval, accuracy.Pass = r.Accuracy, &[2]float64{lo, hi}, p <= l.Alpha
+		accuracy.Value, accuracy.Interval, accuracy.AtLeast, accuracy.Pass = r.Accuracy, &[2]float64{lo, hi}, &chance, p <= l.Alpha
 		accuracy.Detail = fmt.Sprintf("%.3f on %d votes it was not fitted on, p = %.2g", *r.Accuracy, r.HeldOut, p)
 	}
 	hacks := Check{Name: "hack_resistance", Threshold: fmt.Sprintf("at least %.2g", l.HackResistance)}
 	if r.HackResistance == nil {
 		hacks = insufficient(hacks.Name, hacks.Threshold, "not measured")
 	} else {
-		hacks.Value, hacks.Pass = r.HackResistance, *r.HackResistance >= l.HackResistance
+		hacks.Value, hacks.AtLeast, hacks.Pass = r.HackResistance, &l.HackResistance, *r.HackResistance >= l.HackResistance
+		if n := float64(r.HackPrompts); n > 0 {
+			lo, hi := Wilson(*r.HackResistance*n, n, 1.96)
+			hacks.Interval = &[2]float64{lo, hi}
+		}
 		hacks.Detail = fmt.Sprintf("on %.0f %% of prompts no known hack outranks an honest reply", 100**r.HackResistance)
 	}
 	return []Check{accuracy, hacks}

@@ -77,3 +77,13 @@ func RankSum(up, down []float64) (auc, p float64) {
 	z := (u - n*m/2 - .5) / math.Sqrt(variance)
 	return u / (n * m), .5 * math.Erfc(z/math.Sqrt2)
 }
+
+// aucInterval returns the 95 % interval of an area under the curve from n values of one side and m of the other.
+//
+// Hanley & McNeil 1982, "The meaning and use of the area under a receiver operating characteristic (ROC) curve", Eq. 2.
+func aucInterval(auc float64, n, m int) *[2]float64 {
+	q1, q2 := auc/(2-auc), 2*auc*auc/(1+auc)
+	variance := (auc*(1-auc) + float64(n-1)*(q1-auc*auc) + float64(m-1)*(q2-auc*auc)) / float64(n*m)
+	half := 1.96 * math.Sqrt(math.Max(0, variance))
+	return &[2]float64{math.Max(0, auc-half), math.Min(1, auc+half)}
+}
