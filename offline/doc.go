@@ -4,6 +4,7 @@
 //	pairs      votes → training rows        loss   objectives          gate      what a model must show
 //	rows       files of rows                optim  AdamW, schedules    evaluate  measuring it
 //	train      rows → adapter or weights    registry  what is kept     neighbour leaving the processor to others
+//	rl         reward → adapter             checkpoint, durable  files that survive an interruption
 //
 // A run walks through the states of package registry: collect → build-pairs → refit-rm → choose-method → reference → train →
 // evaluate → gate → write → publish → canary → live, or rejected. One run at a time works on a store, under a lease with a fencing

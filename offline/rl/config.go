@@ -61,12 +61,12 @@ type Config struct {
 	Gamma       float64 `json:"gamma,omitempty"`       // ppo: discount a token; 1
 	Lambda      float64 `json:"lambda,omitempty"`      // ppo: of GAE; .95, −1 for none: values alone say what follows
 	ValueRange  float64 `json:"value_range,omitempty"` // ppo: clip of the value loss; .2
-	ValueLR     float64 `json:"value_lr,omitempty"`    // ppo: rate of the value head; 1e-2
+	ValueLR     float64 `json:"value_lr,omitempty"`    // ppo: rate of the value head; .03
 
 	Rank     int      `json:"rank,omitempty"`     // of a new adapter; 16
 	Alpha    float64  `json:"alpha,omitempty"`    // its scale times rank; 16
 	Targets  []string `json:"targets,omitempty"`  // its maps; all linear maps of the layers
-	LR       float64  `json:"lr,omitempty"`       // 3e-4
+	LR       float64  `json:"lr,omitempty"`       // 3e-4, for a model of a few million weights; 1e-4 or less for hundreds of millions
 	Schedule string   `json:"schedule,omitempty"` // over the steps: constant, linear, cosine; constant
 	Warmup   int      `json:"warmup,omitempty"`   // steps; 0
 	FinalLR  float64  `json:"final_lr,omitempty"` // share of LR at the end of a falling schedule; 0
@@ -113,7 +113,7 @@ func (c Config) WithDefaults() Config {
 		value float64
 	}{
 		{&c.Conservatism, 1}, {&c.RewardClip, 5}, {&c.EndPenalty, 1}, {&c.Beta, .05}, {&c.KLTarget, 6}, {&c.KLGain, .1}, {&c.KLBudget, 12},
-		{&c.StepKL, 1}, {&c.ClipRatio, .2}, {&c.Gamma, 1}, {&c.Lambda, .95}, {&c.ValueRange, .2}, {&c.ValueLR, 1e-2},
+		{&c.StepKL, 1}, {&c.ClipRatio, .2}, {&c.Gamma, 1}, {&c.Lambda, .95}, {&c.ValueRange, .2}, {&c.ValueLR, .03},
 		{&c.Alpha, 16}, {&c.LR, 3e-4}, {&c.Clip, 1}, {&c.WatchErrors, 3},
 	} {
 		if *f.field == 0 {
