@@ -58,7 +58,7 @@ const rolloutGroup = 4
 
 func (o *Overopt) ppoConfig(guarded bool) rl.Config {
 	c := rl.Config{Algorithm: rl.AlgorithmPPO, Steps: o.Budget.Steps, Batch: o.Budget.Rollouts, Group: rolloutGroup, MaxTokens: mostTokens,
-		Minibatches: min(4, o.Budget.Rollouts/rolloutGroup), LR: 3e-3, PassTokens: 4096, Seed: o.Seed}
+		Minibatches: min(4, o.Budget.Rollouts/rolloutGroup), LR: 3e-3, Baseline: 4 * o.Budget.Rollouts, PassTokens: 4096, Seed: o.Seed}
 	if !guarded {
 		c.Conservatism, c.RewardClip, c.EndPenalty, c.Beta, c.KLTarget, c.KLBudget, c.StepKL = -1, -1, -1, -1, -1, -1, -1
 	}

@@ -223,7 +223,7 @@ func TestSavings(t *testing.T) {
 	}
 	r := OveroptMean([]*OveroptPlay{{
 		Curves: []OveroptCurve{curve("off", .5, .9, .1), curve("on", .5, .8, .7)},
-		Gate: []OveroptVerdict{{Guard: "off", Failed: []string{"length", "repetition"}, RewardFailed: []string{"hack_resistance"}}, {Guard: "on", Why: "too little"}},
+		Gate:   []OveroptVerdict{{Guard: "off", Failed: []string{"length", "repetition"}, RewardFailed: []string{"hack_resistance"}}, {Guard: "on", Why: "too little"}},
 	}})
 	if len(r.Kept) != 1 || math.Abs(r.Kept[0].Off-.8) > 1e-12 || math.Abs(r.Kept[0].On-.1) > 1e-12 || math.Abs(*r.Kept[0].Ratio-.125) > 1e-12 {
 		t.Errorf("%+v", r.Kept)
