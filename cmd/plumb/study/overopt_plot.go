@@ -68,10 +68,10 @@ func (r *OveroptResult) panels(sampler string, legend bool) (gold, proxy *plot.P
 	gold, proxy = plot.New(), plot.New()
 	gold.Title.Text = map[string]string{"bon": "best-of-n", "ppo": "PPO"}[sampler]
 	gold.Y.Label.Text, proxy.Y.Label.Text = "gold: what people would give", "proxy: the reward model's own (s.d.)"
-	proxy.X.Label.Text = "distance from the base, √KL (nats a reply)"
+	proxy.X.Label.Text = "distance from the base, √KL (KL in nats a reply)"
 	gold.Y.Min, gold.Y.Max = 0, 1
 	gold.Legend.Left, gold.Legend.Top = true, false
-	gold.Legend.XOffs, gold.Legend.YOffs = vg.Points(6), vg.Points(6)
+	gold.Legend.XOffs, gold.Legend.YOffs, gold.Legend.Padding = vg.Points(6), vg.Points(6), vg.Points(2)
 	for _, p := range []*plot.Plot{gold, proxy} {
 		p.Add(faintGrid())
 		p.X.Min = 0
@@ -134,7 +134,7 @@ func (c OveroptCurve) draw(gold, proxy *plot.Plot, legend bool) error {
 	form.Color, form.Width, form.Dashes = ink, vg.Points(1.5), []vg.Length{vg.Points(5), vg.Points(3)}
 	gold.Add(form)
 	if legend {
-		gold.Legend.Add("Gao et al.'s form, fitted", form)
+		gold.Legend.Add("  Gao et al.'s form", form)
 	}
 	return nil
 }
