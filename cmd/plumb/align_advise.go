@@ -116,7 +116,7 @@ type AlignInfluenceCmd struct {
 	Where
 	Least int   `help:"Votes from which a person is looked at." default:"5"`
 	Most  int   `help:"People looked at, those with most votes." default:"100"`
-	Seed  int64 `help:"Of the reward models." default:"0"`
+	Seed  int64 `help:"Of the reward models." default:"0" setting:"influence_seed"`
 }
 
 // Run implements the command.

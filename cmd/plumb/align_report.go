@@ -19,7 +19,7 @@ import (
 type AlignReportCmd struct {
 	Where
 	ID  string `arg:"" optional:"" name:"run" help:"Run to report on; the newest if absent."`
-	Out string `help:"File for the page. Default: RUN.html." placeholder:"FILE.html" type:"path"`
+	Out string `help:"File for the page. Default: RUN.html." placeholder:"FILE.html" type:"path" setting:"report_out"`
 }
 
 // Run implements the command. It needs the store alone, not the upstream.
