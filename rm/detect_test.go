@@ -25,7 +25,7 @@ func TestDetectFindsTheBank(t *testing.T) {
 		if kinds := DetectHacks(prompt, h); kinds != nil {
 			t.Errorf("honest: %q is %v", h, kinds)
 		}
-		for seed := range int64(200) {
+		for seed := range int64(60) {
 			for i, canary := range Canaries(prompt, h, seed) {
 				if name := Hacks()[i]; !slices.Contains(DetectHacks(prompt, canary), name) {
 					t.Fatalf("seed %d: %s is not recognised: %q is %v", seed, name, canary, DetectHacks(prompt, canary))

@@ -50,7 +50,7 @@ func settings(maxTokens int) lm.Settings { return lm.Settings{Temperature: .8, M
 // Cost, in tokens read by each of two policies (three where the incumbent is not the base): the held-out votes and neutral texts once,
 // and for the divergence the candidate's drawn replies. Drawn by candidate and incumbent: Draws replies of at most MaxTokens to each of
 // Prompts, and one of at most 24 tokens to each of Harmless. The probes are read once by candidate and incumbent: each of Harmless with 15
-// openings of some three tokens, each of Claims twice with 12; with the sets of this package about 2,700 and 6,500 tokens.
+// openings of some three tokens, each of Claims twice with 12; with the sets of this package some 4,100 and 7,000 tokens.
 func (e Evaluation) Measure(ctx context.Context) (gate.Measures, error) {
 	if e.Draws == 0 {
 		e.Draws = 2
