@@ -29,8 +29,9 @@ type bench struct {
 	imitated    *arm    // the result of cloning, from which RLHF may start
 	lent        float64 // seconds that others spent on what this method uses too
 
-	total, done, part, told float64 // of the progress
-	note                    string
+	total, done, part float64 // of the progress
+	note              string
+	preparing         bool // for the part that was begun: how far that is says nothing of the part
 }
 
 // kind is a kind of feedback. People give the same number of votes of each, about the same candidates, in a log of its own.
@@ -231,10 +232,9 @@ func (b *bench) begin(cost float64, note string) {
 	b.step(0, 1)
 }
 
-// step says how far the part is. Work of a part that begins anew, as what PPO starts from, does not take the progress back.
+// step says how far the part is.
 func (b *bench) step(done, all int) {
-	b.told = max(b.told, (b.done+b.part*float64(done)/float64(max(1, all)))/b.total)
-	if b.Progress != nil {
-		b.Progress(b.told, b.note)
+	if b.Progress != nil && !b.preparing {
+		b.Progress((b.done+b.part*float64(done)/float64(max(1, all)))/b.total, b.note)
 	}
 }

@@ -56,6 +56,8 @@ func rlhf(ctx context.Context, b *bench) (arm, error) {
 // head returns the imitation of liked replies if the reward model likes its replies to voted prompts better than the base's own, by more
 // than two standard errors: then the base had not learned yet what is wanted. Otherwise nil, and PPO begins with the base.
 func (b *bench) head(ctx context.Context, m *rm.Model) (start *lm.Adapter, trained int, err error) {
+	b.preparing = true
+	defer func() { b.preparing = false }()
 	imitated, err := b.clone(ctx)
 	if err != nil {
 		return nil, 0, err

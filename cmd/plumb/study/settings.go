@@ -34,7 +34,7 @@ func Tiny() Settings {
 		PPO:     rl.Config{Algorithm: rl.AlgorithmPPO, Steps: 12, LR: 1e-3},
 		RLOO:    rl.Config{Algorithm: rl.AlgorithmRLOO, Steps: 12, LR: 1e-3},
 		GRPO:    rl.Config{Algorithm: rl.AlgorithmGRPO, Steps: 12, LR: 1e-3},
-		KL:      .3,
+		KL:      .15, // about five nats a reply
 	}
 }
 
