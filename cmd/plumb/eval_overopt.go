@@ -1,15 +1,20 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"plumb/cmd/plumb/people"
 	"plumb/cmd/plumb/study"
 	"plumb/lm"
+	"plumb/lm/kernel"
 	"plumb/lm/tiny"
 	"plumb/sampler"
 )
@@ -79,14 +84,9 @@ func (cmd *EvalOveroptCmd) Run(c *Context) error {
 		return err
 	}
 	defer base.Close()
-	var plays []*study.OveroptPlay
-	for k := range cmd.Seeds {
-		play, err := cmd.play(c, clean, base, taste, cmd.Seed+int64(k))
-		if err != nil {
-			return err
-		}
-		plays = append(plays, play)
-		fmt.Fprintf(c.Stderr, "seed %d: %s (%.0f s)\n", play.Seed, play, time.Since(begun).Seconds())
+	plays, err := cmd.plays(c, clean, base, taste)
+	if err != nil {
+		return err
 	}
 	result := study.OveroptMean(plays)
 	result.Taste, result.Pairs, result.Noise, result.Seconds = cmd.Taste, cmd.Pairs, cmd.Noise, time.Since(begun).Seconds()
@@ -113,22 +113,51 @@ func (cmd *EvalOveroptCmd) plant(c *Context, clean *lm.Model, taste people.Taste
 	return habit.Plant(c.Ctx, clean, func(done, all int) { bar.at(done, all, "steps") })
 }
 
+// plays makes the plays of all seeds. Many keep the processors busier side by side than one after the other on all of them; what comes
+// out does not depend on it.
+func (cmd *EvalOveroptCmd) plays(c *Context, clean, base *lm.Model, taste people.Taste) ([]*study.OveroptPlay, error) {
+	if cmd.Seeds == 1 {
+		var bar *progress
+		what := ""
+		play, err := cmd.play(c.Ctx, clean, base, taste, cmd.Seed, func(now string, done, all int) {
+			if now != what {
+				bar, what = newProgress(c.Stderr, now), now
+			}
+			bar.at(done, all, "")
+		})
+		return []*study.OveroptPlay{play}, err
+	}
+	plays := make([]*study.OveroptPlay, cmd.Seeds)
+	group, ctx := errgroup.WithContext(c.Ctx)
+	group.SetLimit(kernel.Threads())
+	kernel.SetThreads(1)
+	defer kernel.SetThreads(0)
+	var mu sync.Mutex // of bar and done
+	bar, done := newProgress(c.Stderr, "plays"), 0
+	for k := range plays {
+		group.Go(func() (err error) {
+			if plays[k], err = cmd.play(ctx, clean, base, taste, cmd.Seed+int64(k), func(string, int, int) {}); err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			fmt.Fprintf(c.Stderr, "seed %d: %s\n", plays[k].Seed, plays[k])
+			bar.at(done, cmd.Seeds, "")
+			return nil
+		})
+	}
+	return plays, group.Wait()
+}
+
 // play makes the play of one seed.
-func (cmd *EvalOveroptCmd) play(c *Context, clean, base *lm.Model, taste people.Taste, seed int64) (*study.OveroptPlay, error) {
+func (cmd *EvalOveroptCmd) play(ctx context.Context, clean, base *lm.Model, taste people.Taste, seed int64, progress func(string, int, int)) (*study.OveroptPlay, error) {
 	o := study.Overopt{
-		Clean: clean, Base: base, Taste: taste, Pairs: cmd.Pairs, Noise: cmd.Noise, Seed: seed, N: cmd.N,
+		Clean: clean, Base: base, Taste: taste, Pairs: cmd.Pairs, Noise: cmd.Noise, Seed: seed, N: cmd.N, Progress: progress,
 		BestOfN: cmd.Sampler != "ppo", PPO: cmd.Sampler != "bon", Off: cmd.Guard != "on", On: cmd.Guard != "off",
 	}
 	if cmd.Small {
 		o.Budget = study.Budget{Questions: 6, Pool: max(8, cmd.N[len(cmd.N)-1]), Subsets: 2, Prompts: 8, Steps: 2, Rollouts: 8}
 	}
-	var bar *progress
-	what := ""
-	o.Progress = func(now string, done, all int) {
-		if bar == nil || now != what {
-			bar, what = newProgress(c.Stderr, fmt.Sprintf("seed %d: %s", seed, now)), now
-		}
-		bar.at(done, all, "")
-	}
-	return o.Play(c.Ctx)
+	return o.Play(ctx)
 }

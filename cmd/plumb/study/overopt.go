@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"plumb/chat"
 	"plumb/cmd/plumb/people"
@@ -28,7 +29,7 @@ type Overopt struct {
 	Noise float64 // share of wrong votes
 	Seed  int64
 
-	N       []int // for best-of-n, rising, at most Budget.Pool
+	N       []int // for best-of-n, rising
 	BestOfN bool
 	PPO     bool
 	Off, On bool // play without the guards, and with them
@@ -68,6 +69,9 @@ func (b *Budget) defaults() {
 // Play plays.
 func (o Overopt) Play(ctx context.Context) (*OveroptPlay, error) {
 	o.Budget.defaults()
+	if o.BestOfN && len(o.N) > 0 {
+		o.Budget.Pool = max(o.Budget.Pool, slices.Max(o.N))
+	}
 	o.gold = Gold{o.Taste, corpus.New()}
 	if err := o.collect(ctx); err != nil {
 		return nil, err
