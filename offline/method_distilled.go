@@ -73,7 +73,8 @@ func (m distilled) pools(ctx context.Context, w *work) ([]distill.Pool, error) {
 	if err := w.folder.get("records.json.gz", &records); err != nil {
 		return nil, err
 	}
-	reward, err := w.fitReward(ctx, s.Train, 0)
+	training, _, _ := opinions(s)
+	reward, err := w.fitReward(ctx, training, 0)
 	if err != nil {
 		return nil, err
 	}

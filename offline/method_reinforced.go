@@ -34,7 +34,8 @@ func (m reinforced) train(ctx context.Context, w *work) (fitted, error) {
 	if err != nil {
 		return fitted{}, err
 	}
-	reward, watch, err := w.rewards(ctx, s.Train)
+	training, _, _ := opinions(s)
+	reward, watch, err := w.rewards(ctx, training)
 	if err != nil {
 		return fitted{}, err
 	}
@@ -98,19 +99,24 @@ const (
 	fewestReward = 60
 )
 
-// rewards fits the reward that is maximised, and one of other users' votes that watches; nil where the votes are too few for two.
-func (w *work) rewards(ctx context.Context, s pairs.Set) (reward *rm.Model, watch rl.Rewarder, err error) {
+// watched parts the votes into those that make the reward and those, of other users, that make its watcher. The latter are none where the
+// votes are too few for two.
+func watched(s pairs.Set) (reward, watch pairs.Set) {
 	watches := func(users []string) bool {
 		return len(users) > 0 && !slices.ContainsFunc(users, func(u string) bool { return sha256.Sum256([]byte("watch\x00" + u))[0]%watchShare != 0 })
 	}
-	theirs := s.By(watches)
-	rest := s.By(func(users []string) bool { return !watches(users) })
-	if rewardRows(theirs) < fewestWatch || rewardRows(rest) < fewestReward {
-		reward, err = w.fitReward(ctx, s, 0)
-		return reward, nil, err
+	reward, watch = s.By(func(users []string) bool { return !watches(users) }), s.By(watches)
+	if rewardRows(watch) < fewestWatch || rewardRows(reward) < fewestReward {
+		return s, pairs.Set{}
 	}
-	if reward, err = w.fitReward(ctx, rest, 0); err != nil {
-		return nil, nil, err
+	return reward, watch
+}
+
+// rewards fits the reward that is maximised, and one that watches; nil where there are too few votes.
+func (w *work) rewards(ctx context.Context, s pairs.Set) (reward *rm.Model, watch rl.Rewarder, err error) {
+	ours, theirs := watched(s)
+	if reward, err = w.fitReward(ctx, ours, 0); err != nil || theirs.Len() == 0 {
+		return reward, nil, err
 	}
 	second, err := w.fitReward(ctx, theirs, 2)
 	if err != nil {

@@ -3,13 +3,11 @@ package offline
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"slices"
 
 	"plumb/offline/evaluate"
 	"plumb/offline/gate"
 	"plumb/offline/pairs"
-	"plumb/rm"
 )
 
 // fewestOthers is from how many held-out votes of half of the users a second opinion is taken from those users alone, and from how many
@@ -39,17 +37,20 @@ func opinions(s split) (training, second pairs.Set, otherUsers bool) {
 	return training.By(func(users []string) bool { return !slices.ContainsFunc(users, other) }), theirs, true
 }
 
-// proxy fits the reward that the policy's own votes make: what a policy can learn to please without being better. nil where they make
-// none. A fit costs about a millisecond of processor time a vote.
+// proxy fits the reward that the policy's own votes make, or was trained to raise: what it can learn to please without being better. nil
+// where they make none. A fit costs about a millisecond of processor time a vote.
 func (w *work) proxy(ctx context.Context, training pairs.Set) (evaluate.Judge, gate.Judge, error) {
+	if reinforces(w.run.Method) {
+		training, _ = watched(training)
+	}
 	data := training.RewardData()
 	n := len(data.Pairs) + len(data.Thumbs) + len(data.Rankings) + len(data.Demonstrations)
 	if n == 0 {
 		return nil, gate.Judge{}, nil
 	}
-	m, err := rm.Trainer{Seed: w.config.Seed}.Fit(ctx, data)
+	m, err := w.fitReward(ctx, training, 0)
 	if err != nil {
-		return nil, gate.Judge{}, fmt.Errorf("fit training reward: %w", err)
+		return nil, gate.Judge{}, err
 	}
 	metrics := m.Meta().Metrics
 	return m, gate.Judge{Votes: n, Accuracy: best(metrics), HeldOut: metrics.HeldOut}, nil
