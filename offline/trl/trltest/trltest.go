@@ -3,6 +3,7 @@
 package trltest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -181,18 +182,19 @@ func write(dir string, all []report, way string) error {
 	if way == Silent {
 		return nil
 	}
-	f, err := os.Create(filepath.Join(dir, "check.jsonl"))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	e := json.NewEncoder(f)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	for _, r := range all {
 		if err := e.Encode(r); err != nil {
 			return err
 		}
 	}
-	return nil
+	// Whole at once, as train.py does: the reader may be at the last one still.
+	path := filepath.Join(dir, "check.jsonl")
+	if err := os.WriteFile(path+".new", b.Bytes(), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 func say(event map[string]any) {
