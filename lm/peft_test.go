@@ -121,6 +121,9 @@ func TestPEFTRoundTrip(t *testing.T) {
 			t.Errorf("%s %v: another adapter came back", c.model, c.targets)
 		}
 		config, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
 		var said struct {
 			Base    string   `json:"base_model_name_or_path"`
 			Targets []string `json:"target_modules"`

@@ -34,7 +34,7 @@ func (c Config) checkTrainer() error {
 // elsewhere has another program fit the adapter to the rows that a method of package train learns from.
 type elsewhere struct{ name string }
 
-func (e elsewhere) rows(s pairs.Set) int { return voted{e.name}.rows(s) }
+func (e elsewhere) rows(s pairs.Set) int { return voted(e).rows(s) }
 
 // prepare has nothing to do: the other program has a reference of its own.
 func (elsewhere) prepare(context.Context, *work) error { return nil }

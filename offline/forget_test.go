@@ -87,6 +87,9 @@ func (w *world) rewards(t *testing.T, run registry.Run) []float64 {
 
 // A run made again without what somebody said equals, in every weight, one that never saw it: by every method, and on the built-in model.
 func TestMadeAgainEqualsNeverSeen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
 	for _, c := range []struct {
 		name string
 		base func(t *testing.T) []byte

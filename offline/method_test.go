@@ -61,6 +61,9 @@ func fewSteps(c *Config) {
 }
 
 func TestMethodsOfReward(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
 	for _, c := range []struct {
 		method string
 		metric string // that the method, and no other, leaves
@@ -87,6 +90,9 @@ func TestMethodsOfReward(t *testing.T) {
 
 // A run that is killed in the middle of its training ends with the same bytes, whatever the method.
 func TestKilledInTraining(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
 	for _, method := range []string{RLHF, IRL, Distill} {
 		t.Run(method, func(t *testing.T) {
 			change := func(c *Config) {

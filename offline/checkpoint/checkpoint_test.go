@@ -87,7 +87,7 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("fingerprint %d is that of another", i)
 		}
 	}
-	if of(header{Step: 1}, []float32{3}, "x") != of(header{Step: 1}, []float32{3}, "x") {
+	if first := of(header{Step: 1}, []float32{3}, "x"); first != of(header{Step: 1}, []float32{3}, "x") {
 		t.Error("not reproducible")
 	}
 	if _, err := Fingerprint(math.NaN(), nil); err == nil {
