@@ -231,6 +231,9 @@ func TestForgetReachesFiles(t *testing.T) {
 
 // Who is erased while a run goes on is not lost by what the run stores afterwards; who had no part in it is not marked in the end.
 func TestTaintWhileRunning(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes five seconds")
+	}
 	ctx := context.Background()
 	for _, at := range []registry.State{registry.Collect, registry.Build, registry.Train, registry.Canary} {
 		w := quickWorld(t)

@@ -48,6 +48,9 @@ func TestNoPublish(t *testing.T) {
 }
 
 func TestKilledInEveryStateUnpublished(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes five seconds")
+	}
 	whole := quickWorld(t)
 	unpublished := func(c *Config) { c.NoPublish = true }
 	want := killedRun(t, whole, unpublished, func(registry.State, bool) bool { return false })
