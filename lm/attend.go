@@ -1,19 +1,15 @@
 package lm
 
-import (
-	"math"
-
-	"plumb/lm/kernel"
-)
+import "plumb/lm/kernel"
 
 // attend is attention while reading: what attention is to a Pass, without a way back, over cached keys and values. Tasks
 // are blocks of rows × key-value heads. In a task the rows of all heads that share the keys stand together, G·S apart from
 // the next group:
 //
-//	p = softmax(q·kᵀ/√S), rows·H/G × positions;  y = p·v
+//	p = softmax(scale·q·kᵀ), rows·H/G × positions;  y = p·v
 type attend struct {
 	heads, kvHeads, size int // H, G, S
-	scale                float32
+	scale, limit         float32
 	pieces               []piece
 	blocks               []block
 	task                 func(i int)
@@ -45,7 +41,7 @@ const blockRows = 64
 
 func (a *attend) init(c *Config) {
 	a.heads, a.kvHeads, a.size = c.Heads, c.KVHeads, c.HeadDim
-	a.scale = float32(1 / math.Sqrt(float64(c.HeadDim)))
+	a.scale, a.limit = float32(c.AttnScale), float32(c.AttnCap)
 	a.task = func(i int) { a.block(&a.blocks[i/a.kvHeads], i%a.kvHeads) }
 }
 
@@ -107,10 +103,11 @@ func (a *attend) block(b *block, head int) {
 		own := piece.position + piece.n - shared
 		kernel.Gemm(false, true, piece.n*group, own, a.size, a.scale, q[first*a.size:], a.size, piece.s.k[a.layer][col:], kv, 0, p[first*b.width+shared:], b.width)
 		for r := range piece.n * group {
-			row := p[(first+r)*b.width:]
-			sees := piece.position + r/group + 1
-			kernel.Softmax(row[:sees])
-			clear(row[sees : piece.position+piece.n])
+			row := p[(first+r)*b.width:][:piece.position+piece.n]
+			if a.limit > 0 {
+				kernel.SoftCap(a.limit, row)
+			}
+			seen(row, piece.position+r/group+1, a.r.m.layers[a.layer].window)
 		}
 	}
 	y := q // the queries are done with

@@ -1,20 +1,22 @@
 package lm
 
-import (
-	"math"
-
-	"plumb/lm/kernel"
-)
+import "plumb/lm/kernel"
 
 // attention is causal grouped-query attention over the segments of a batch (Ainslie et al. 2023,
 // https://arxiv.org/abs/2305.13245). For row i of a segment and head h,
 //
-//	y = Σ_j p_j v_j,  p = softmax_j(q·k_j/√S),  j over the prompt's rows and the segment's own up to i.
+//	y = Σ_j p_j v_j,  p = softmax_j(scale·q·k_j),  j over the prompt's rows and the segment's own up to i.
 //
+// In a layer with a window j goes over the last window of these. With a soft cap a score is limit·tanh(scale·q·k_j/limit).
 // q is T×H·S, k and v are T×G·S, y is T×H·S. probs holds p of every segment and head: see probsSize.
 type attention struct {
 	heads, kvHeads, size int // H, G, S
+	scale, limit         float32
 	segments             []segment
+}
+
+func newAttention(c *Config, segments []segment) attention {
+	return attention{c.Heads, c.KVHeads, c.HeadDim, float32(c.AttnScale), float32(c.AttnCap), segments}
 }
 
 // probsSize returns the values that the probabilities of all segments take: for each segment and head a matrix of n rows
@@ -27,23 +29,16 @@ func (a *attention) probsSize() (n int, at []int) {
 	return n, at
 }
 
-func (a *attention) forward(y, probs, q, k, v []float32) {
+func (a *attention) forward(y, probs, q, k, v []float32, window int) {
 	_, at := a.probsSize()
 	dim, kv := a.heads*a.size, a.kvHeads*a.size
-	scale := float32(1 / math.Sqrt(float64(a.size)))
 	a.each(func(i int, s segment, h int) {
 		width := s.past + s.n
 		p := probs[at[i]+h*s.n*width:][:s.n*width]
 		col, kvCol := h*a.size, h/(a.heads/a.kvHeads)*a.size
-		qs := q[s.row*dim+col:]
-		if s.past > 0 {
-			kernel.Gemm(false, true, s.n, s.past, a.size, scale, qs, dim, k[s.prefix*kv+kvCol:], kv, 0, p, width)
-		}
-		kernel.Gemm(false, true, s.n, s.n, a.size, scale, qs, dim, k[s.row*kv+kvCol:], kv, 0, p[s.past:], width)
+		a.scores(s, h, p, q, k)
 		for r := range s.n {
-			row := p[r*width : (r+1)*width]
-			kernel.Softmax(row[:s.past+r+1])
-			clear(row[s.past+r+1:])
+			seen(p[r*width:(r+1)*width], s.past+r+1, window)
 		}
 		ys := y[s.row*dim+col:]
 		kernel.Gemm(false, false, s.n, a.size, s.n, 1, p[s.past:], width, v[s.row*kv+kvCol:], kv, 0, ys, dim)
@@ -51,6 +46,31 @@ func (a *attention) forward(y, probs, q, k, v []float32) {
 			kernel.Gemm(false, false, s.n, a.size, s.past, 1, p, width, v[s.prefix*kv+kvCol:], kv, 1, ys, dim)
 		}
 	})
+}
+
+// scores stores scale·q·kᵀ of one segment and head in p, n×(past+n), capped where the model caps it.
+func (a *attention) scores(s segment, h int, p, q, k []float32) {
+	dim, kv, width := a.heads*a.size, a.kvHeads*a.size, s.past+s.n
+	kvCol, qs := h/(a.heads/a.kvHeads)*a.size, q[s.row*dim+h*a.size:]
+	if s.past > 0 {
+		kernel.Gemm(false, true, s.n, s.past, a.size, a.scale, qs, dim, k[s.prefix*kv+kvCol:], kv, 0, p, width)
+	}
+	kernel.Gemm(false, true, s.n, s.n, a.size, a.scale, qs, dim, k[s.row*kv+kvCol:], kv, 0, p[s.past:], width)
+	if a.limit > 0 {
+		kernel.SoftCap(a.limit, p)
+	}
+}
+
+// seen turns the scores of a row, whose place i is that of position i, into probabilities: those of the last window of n
+// positions, of all n if window is 0, and 0 elsewhere.
+func seen(row []float32, n, window int) {
+	from := 0
+	if window > 0 && window < n {
+		from = n - window
+	}
+	clear(row[:from])
+	kernel.Softmax(row[from:n])
+	clear(row[n:])
 }
 
 // backward stores in dq and adds to dk and dv, given dy and what forward had. Heads that share keys and values, and
@@ -89,8 +109,7 @@ func (a *attention) trees() (first []int) {
 
 func (a *attention) backwardHead(s segment, h int, dp, p, dq, dk, dv, dy, q, k, v []float32) {
 	dim, kv, width := a.heads*a.size, a.kvHeads*a.size, s.past+s.n
-	scale := float32(1 / math.Sqrt(float64(a.size)))
-	col, kvCol := h*a.size, h/(a.heads/a.kvHeads)*a.size
+	scale, col, kvCol := a.scale, h*a.size, h/(a.heads/a.kvHeads)*a.size
 	dys, qs := dy[s.row*dim+col:], q[s.row*dim+col:]
 	own, before := s.row*kv+kvCol, s.prefix*kv+kvCol
 	// dp = dy·vᵀ, dv += pᵀ·dy
@@ -108,6 +127,11 @@ func (a *attention) backwardHead(s segment, h int, dp, p, dq, dk, dv, dy, q, k, 
 			dr[j] = pr[j] * (dr[j] - mean)
 		}
 		clear(dr[s.past+r+1:])
+	}
+	if a.limit > 0 {
+		capped := make([]float32, len(p)) // not kept, since few models have a cap
+		a.scores(s, h, capped, q, k)
+		kernel.SoftCapBackward(a.limit, dp, capped)
 	}
 	// dq = ds·k, dk += dsᵀ·q
 	dqs := dq[s.row*dim+col:]

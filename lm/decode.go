@@ -198,7 +198,7 @@ func (g *generation) takePrefixes(left [][]int32) bool {
 func (g *generation) first(i int, hidden []float32) {
 	r, vocab := g.live[i], g.m.config.Vocab
 	r.logits = g.logits[i*vocab : (i+1)*vocab]
-	g.m.output.forward(r.logits, hidden, 1)
+	g.m.logits(r.logits, hidden, 1)
 }
 
 // draw takes the next token of every live reply and drops the replies that end with it.
@@ -237,7 +237,7 @@ func (g *generation) step() {
 		g.strands = append(g.strands, r.strand)
 	}
 	hidden := g.reader.read(g.strands)
-	g.m.output.forward(g.logits, hidden, len(g.live))
+	g.m.logits(g.logits, hidden, len(g.live))
 	vocab := g.m.config.Vocab
 	for i, r := range g.live {
 		r.logits = g.logits[i*vocab : (i+1)*vocab]

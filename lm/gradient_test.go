@@ -1,6 +1,7 @@
 package lm
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -34,7 +35,7 @@ func weighted(logprobs [][][]float64) (sum float64, w [][][]float64) {
 
 // Analytic gradients equal central differences, tensor by tensor, along the gradient and along random directions.
 func TestGradientsEqualCentralDifferences(t *testing.T) {
-	for name, s := range map[string]sketch{"llama": {tied: true}, "llama untied": {}, "qwen2": {arch: "qwen2", tied: true}, "one layer": {layers: 1}} {
+	for name, s := range sketches() {
 		t.Run(name, func(t *testing.T) {
 			m := s.open(t, 3)
 			ad, err := m.NewAdapter(LoRA{Rank: 3, Alpha: 5, Seed: 8})
@@ -110,41 +111,46 @@ func dot64(a, b []float32) (sum float64) {
 
 // Activations that are computed again give the same bits as those that were kept.
 func TestActivationsComputedAgainGiveTheSameGradient(t *testing.T) {
-	for name, full := range map[string]bool{"adapter": false, "weights": true} {
-		t.Run(name, func(t *testing.T) {
-			run := func(bytes int) ([]float32, [][][]float64) {
-				m := sketch{layers: 4}.open(t, 9)
-				m.ActivationBytes = bytes
-				var ad *Adapter
-				params := m.params
-				if !full {
-					var err error
-					if ad, err = m.NewAdapter(LoRA{Rank: 2}); err != nil {
-						t.Fatal(err)
-					}
-					params = ad.Params
-				}
-				grad := params.ZeroLike()
-				p := forward(t, m, ad, true, sketchTrees...)
-				if again := p.layers[0].n1 == nil; again != (bytes == 1) {
-					t.Errorf("%d bytes: computed again: %v", bytes, again)
-				}
-				_, w := weighted(p.Logprobs)
-				p.Backward(w, grad)
-				p.Release()
-				return grad.Data, p.Logprobs
+	for name, s := range sketches() {
+		for _, full := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, all weights %v", name, full), func(t *testing.T) { checkAgain(t, s, full) })
+		}
+	}
+}
+
+func checkAgain(t *testing.T, s sketch, full bool) {
+	s.layers = 4
+	run := func(bytes int) ([]float32, [][][]float64) {
+		m := s.open(t, 9)
+		m.ActivationBytes = bytes
+		var ad *Adapter
+		params := m.params
+		if !full {
+			var err error
+			if ad, err = m.NewAdapter(LoRA{Rank: 2}); err != nil {
+				t.Fatal(err)
 			}
-			kept, logprobs := run(0)
-			again, logprobsAgain := run(1)
-			if !slices.Equal(kept, again) {
-				t.Error("the gradients differ")
-			}
-			a, _ := weighted(logprobs)
-			b, _ := weighted(logprobsAgain)
-			if a != b {
-				t.Errorf("the log-probs differ: %v, %v", a, b)
-			}
-		})
+			params = ad.Params
+		}
+		grad := params.ZeroLike()
+		p := forward(t, m, ad, true, sketchTrees...)
+		if again := p.layers[0].n1 == nil; again != (bytes == 1) {
+			t.Errorf("%d bytes: computed again: %v", bytes, again)
+		}
+		_, w := weighted(p.Logprobs)
+		p.Backward(w, grad)
+		p.Release()
+		return grad.Data, p.Logprobs
+	}
+	kept, logprobs := run(0)
+	again, logprobsAgain := run(1)
+	if !slices.Equal(kept, again) {
+		t.Error("the gradients differ")
+	}
+	a, _ := weighted(logprobs)
+	b, _ := weighted(logprobsAgain)
+	if a != b {
+		t.Errorf("the log-probs differ: %v, %v", a, b)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"math"
 	"sync"
 
-	"plumb/chat"
 	"plumb/lm/gguf"
 	"plumb/lm/kernel"
 	"plumb/lm/template"
@@ -21,7 +20,7 @@ import (
 
 // Config is the shape of a model, read from its file's keys.
 type Config struct {
-	Arch     string // llama or qwen2
+	Arch     string // general.architecture: llama, qwen2, …
 	Name     string
 	Layers   int
 	Dim      int // D
@@ -35,6 +34,24 @@ type Config struct {
 	RopeBase float64
 	Eps      float32
 	Tied     bool // the output layer is the embedding
+
+	EmbedScale   float32 // of the embedding's rows where they enter the first layer
+	AttnScale    float64 // of q·k; 1/√S but for a few models
+	AttnCap      float64 // scores are c·tanh(score/c); 0 leaves them
+	LogitCap     float64 // the same of logits
+	Window       int     // positions that a layer sees, its own included; 0 is all
+	GlobalEvery  int     // every n-th layer sees all in spite of Window; 0 is none
+	LocalBase    float64 // rotary base of the layers that see a window; 0 is RopeBase, scaled as it is
+	Sharpen      float64 // queries at position p are taken times 1 + Sharpen·log(1 + ⌊p/SharpenEvery⌋); 0 leaves them
+	SharpenEvery int
+
+	parts   parts
+	scaling ropeScaling
+}
+
+// global tells whether a layer sees all that is before it.
+func (c *Config) global(layer int) bool {
+	return c.Window == 0 || c.GlobalEvery > 0 && (layer+1)%c.GlobalEvery == 0
 }
 
 // Model is an open language model. Its methods are safe for concurrent use, except while the weights that Weights returned
@@ -55,19 +72,28 @@ type Model struct {
 	params    *Params // where all weights lie, in the order of the file; the values only after Weights
 	embed     *linear // V×D
 	output    *linear // V×D; embed if tied
-	outNorm   []float32
+	outNorm   gains
 	layers    []layer
-	halves    bool // rotary pairs are (i, i+S/2), not (2i, 2i+1)
 	rope      rope
+	localRope rope // of layers with a window, where those have one of their own
 	arenas    sync.Pool
 }
 
 // layer is one transformer block.
 type layer struct {
-	attnNorm, ffnNorm     []float32 // D
-	q, k, v, o            *linear   // H·S×D, G·S×D, G·S×D, D×H·S
-	gate, up, down        *linear   // F×D, F×D, D×F
-	attnNormAt, ffnNormAt int       // offsets in Params
+	attnNorm, ffnNorm gains   // D
+	q, k, v, o        *linear // H·S×D, G·S×D, G·S×D, D×H·S
+	gate, up, down    *linear // F×D, F×D, D×F
+	qNorm, kNorm      gains   // S; without values where the family has none
+	attnPost, ffnPost gains   // D; the same
+	window            int     // positions it sees; 0 is all
+	rope              *rope
+}
+
+// gains are the weights of an RMS norm. Without values there is no such norm.
+type gains struct {
+	w  []float32
+	at int // offset in Params
 }
 
 // linear is a weight matrix of out rows and in columns: y = x·Wᵀ + bias.
@@ -104,7 +130,7 @@ func FromFile(f *gguf.File) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{config: config, file: f, halves: config.Arch == "qwen2"}
+	m := &Model{config: config, file: f}
 	m.arenas.New = func() any { return new(arena) }
 	if m.tokenizer, err = token.New(f); err != nil {
 		return nil, err
@@ -152,39 +178,32 @@ func (m *Model) Tokenizer() *token.Tokenizer { return m.tokenizer }
 // Template returns the model's chat template, nil if its file has none.
 func (m *Model) Template() *template.Template { return m.template }
 
+const (
+	maxContext = 1 << 24
+	// What keyReader.size gives for a key that is not there: an error, or 0.
+	required = -1
+	absent   = 0
+)
+
 func readConfig(f *gguf.File) (Config, error) {
 	arch, _ := f.String("general.architecture")
-	if arch != "llama" && arch != "qwen2" {
-		return Config{}, &chat.Error{Kind: chat.Invalid, Msg: fmt.Sprintf("read model: architecture %q; known are llama and qwen2", arch)}
+	own, err := familyOf(arch)
+	if err != nil {
+		return Config{}, err
 	}
-	c := Config{Arch: arch}
+	c := Config{Arch: arch, parts: own.parts, EmbedScale: 1}
 	c.Name, _ = f.String("general.name")
 	k := keyReader{f: f, arch: arch}
-	c.Layers = k.size("block_count", 1, 1024, 0)
-	c.Dim = k.size("embedding_length", 1, 1<<16, 0)
-	c.Heads = k.size("attention.head_count", 1, 1024, 0)
-	c.KVHeads = k.size("attention.head_count_kv", 1, 1024, c.Heads)
-	c.FFN = k.size("feed_forward_length", 1, 1<<20, 0)
-	c.Context = k.size("context_length", 1, 1<<24, 0)
-	c.Eps = float32(k.number("attention.layer_norm_rms_epsilon", 1e-5))
-	c.RopeBase = k.number("rope.freq_base", 10000)
+	k.shape(&c)
+	if own.read != nil && k.err == nil {
+		own.read(&k, &c)
+	}
+	c.scaling = readScaling(&k)
 	if k.err != nil {
 		return c, k.err
 	}
-	c.HeadDim = k.size("attention.key_length", 1, 1<<12, c.Dim/c.Heads)
-	c.RopeDim = k.size("rope.dimension_count", 2, 1<<12, c.HeadDim)
-	switch {
-	case k.err != nil:
-		return c, k.err
-	case c.Heads%c.KVHeads != 0:
-		return c, fmt.Errorf("read model: %d heads are no multiple of %d key-value heads", c.Heads, c.KVHeads)
-	case c.RopeDim > c.HeadDim || c.RopeDim%2 != 0:
-		return c, fmt.Errorf("read model: rope.dimension_count %d in heads of %d", c.RopeDim, c.HeadDim)
-	case !(c.Eps > 0) || !(c.RopeBase > 0) || math.IsInf(c.RopeBase, 0):
-		return c, fmt.Errorf("read model: epsilon %g and rope base %g must be positive", c.Eps, c.RopeBase)
-	}
-	if scaling, ok := f.String(arch + ".rope.scaling.type"); ok && scaling != "none" {
-		return c, fmt.Errorf("read model: %s.rope.scaling.type %q is not supported; known is none", arch, scaling)
+	if err := c.check(); err != nil {
+		return c, err
 	}
 	embed, ok := f.Tensor("token_embd.weight")
 	if !ok || len(embed.Dims) != 2 {
@@ -196,6 +215,46 @@ func readConfig(f *gguf.File) (Config, error) {
 	return c, nil
 }
 
+// shape reads the keys that all families have.
+func (k *keyReader) shape(c *Config) {
+	c.Layers = k.size("block_count", 1, 1024, required)
+	c.Dim = k.size("embedding_length", 1, 1<<16, required)
+	c.Heads = k.size("attention.head_count", 1, 1024, required)
+	c.KVHeads = k.size("attention.head_count_kv", 1, 1024, c.Heads)
+	c.FFN = k.size("feed_forward_length", 1, 1<<20, required)
+	c.Context = k.size("context_length", 1, maxContext, required)
+	c.Eps = float32(k.number("attention.layer_norm_rms_epsilon", 1e-5))
+	c.RopeBase = k.number("rope.freq_base", 10000)
+	if k.err != nil {
+		return
+	}
+	c.HeadDim = k.size("attention.key_length", 1, 1<<12, max(1, c.Dim/c.Heads))
+	if values := k.size("attention.value_length", 1, 1<<12, c.HeadDim); values != c.HeadDim && k.err == nil {
+		k.err = fmt.Errorf("read model: %s.attention.value_length is %d beside keys of %d; only equal ones are known", k.arch, values, c.HeadDim)
+	}
+	c.RopeDim = k.size("rope.dimension_count", 2, 1<<12, c.HeadDim)
+	c.AttnScale = 1 / math.Sqrt(float64(c.HeadDim))
+}
+
+func (c *Config) check() error {
+	positive := func(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
+	switch {
+	case c.Heads%c.KVHeads != 0:
+		return fmt.Errorf("read model: %d heads are no multiple of %d key-value heads", c.Heads, c.KVHeads)
+	case c.RopeDim > c.HeadDim || c.RopeDim%2 != 0:
+		return fmt.Errorf("read model: rope.dimension_count %d in heads of %d", c.RopeDim, c.HeadDim)
+	case !positive(float64(c.Eps)) || !positive(c.RopeBase):
+		return fmt.Errorf("read model: epsilon %g and rope base %g must be positive", c.Eps, c.RopeBase)
+	case c.LocalBase != 0 && !positive(c.LocalBase):
+		return fmt.Errorf("read model: rope base %g of layers with a window; it must be positive", c.LocalBase)
+	case c.AttnCap < 0 || c.LogitCap < 0 || !positive(1+c.AttnCap+c.LogitCap):
+		return fmt.Errorf("read model: soft caps of %g and %g; allowed are 0, for none, and more", c.AttnCap, c.LogitCap)
+	case c.Sharpen < 0 || !positive(1+c.Sharpen):
+		return fmt.Errorf("read model: attention.temperature_scale is %g; allowed are 0, for none, and more", c.Sharpen)
+	}
+	return nil
+}
+
 // keyReader reads keys of one architecture and keeps the first error.
 type keyReader struct {
 	f    *gguf.File
@@ -203,13 +262,13 @@ type keyReader struct {
 	err  error
 }
 
-// size reads a whole number in [lo, hi]; fallback stands in for an absent key if it is not 0.
+// size reads a whole number in [lo, hi]; fallback stands in for a key that is not there, unless it is required.
 func (k *keyReader) size(key string, lo, hi uint64, fallback int) int {
 	key = k.arch + "." + key
 	v, ok := k.f.Uint(key)
 	switch {
 	case k.err != nil:
-	case !ok && fallback != 0:
+	case !ok && fallback != required:
 		return fallback
 	case !ok:
 		k.err = fmt.Errorf("read model: no key %s", key)
@@ -219,6 +278,7 @@ func (k *keyReader) size(key string, lo, hi uint64, fallback int) int {
 	return int(v)
 }
 
+// number reads a float; fallback stands in for a key that is not there.
 func (k *keyReader) number(key string, fallback float64) float64 {
 	if v, ok := k.f.Float(k.arch + "." + key); ok {
 		return v

@@ -23,7 +23,7 @@ func TestOpenRefusesByName(t *testing.T) {
 		s    sketch
 		want []string
 	}{
-		"architecture":     {sketch{set: put("general.architecture", "mamba")}, []string{`"mamba"`, "llama", "qwen2"}},
+		"architecture":     {sketch{set: put("general.architecture", "mamba")}, []string{`"mamba"`, "gemma2, gemma3, llama, mistral3, qwen2, qwen3"}},
 		"no architecture":  {sketch{set: drop("general.architecture")}, []string{`""`}},
 		"no layers":        {sketch{set: drop("llama.block_count")}, []string{"llama.block_count"}},
 		"zero heads":       {sketch{set: put("llama.attention.head_count", uint32(0))}, []string{"llama.attention.head_count", "0"}},
@@ -31,7 +31,14 @@ func TestOpenRefusesByName(t *testing.T) {
 		"key-value heads":  {sketch{set: put("llama.attention.head_count_kv", uint32(3))}, []string{"3", "4"}},
 		"epsilon":          {sketch{set: put("llama.attention.layer_norm_rms_epsilon", float32(0))}, []string{"epsilon"}},
 		"rope base":        {sketch{set: put("llama.rope.freq_base", float32(-1))}, []string{"rope base"}},
-		"rope scaling":     {sketch{set: put("llama.rope.scaling.type", "yarn")}, []string{"yarn"}},
+		"rope scaling":     {sketch{set: put("llama.rope.scaling.type", "longrope")}, []string{"longrope", "yarn"}},
+		"rope factor":      {sketch{set: put("llama.rope.scaling.factor", float32(.5))}, []string{"rope.scaling.factor", "0.5"}},
+		"rope factors":     {sketch{set: put("llama.rope.scaling.type", "llama3")}, []string{"llama3", "rope_freqs.weight"}},
+		"value size":       {sketch{set: put("llama.attention.value_length", uint32(2))}, []string{"value_length", "2", "4"}},
+		"head norms":       {sketch{arch: "qwen3", tensor: shaped("blk.1.attn_q_norm.weight", 8)}, []string{"blk.1.attn_q_norm.weight", "1×8", "1×4"}},
+		"no head norms":    {sketch{arch: "qwen3", tensor: shaped("blk.1.attn_k_norm.weight")}, []string{"blk.1.attn_k_norm.weight"}},
+		"no post norm":     {sketch{arch: "gemma3", tensor: shaped("blk.0.post_ffw_norm.weight")}, []string{"blk.0.post_ffw_norm.weight"}},
+		"soft cap":         {sketch{arch: "gemma2", set: put("gemma2.attn_logit_softcapping", float32(-1))}, []string{"soft cap", "-1"}},
 		"rope dimensions":  {sketch{set: put("llama.rope.dimension_count", uint32(6))}, []string{"rope.dimension_count"}},
 		"no tokenizer":     {sketch{set: drop("tokenizer.ggml.model")}, []string{"tokenizer.ggml.model"}},
 		"template":         {sketch{set: put("tokenizer.chat_template", "{% for %}")}, []string{"chat template"}},
@@ -60,7 +67,8 @@ func TestOpenRefusesByName(t *testing.T) {
 func TestOpenReadsTheShape(t *testing.T) {
 	m := sketch{arch: "qwen2", tied: true, set: put("qwen2.context_length", uint32(77))}.open(t, 1)
 	want := Config{Arch: "qwen2", Name: "sketch", Layers: 2, Dim: 8, Heads: 4, KVHeads: 2, HeadDim: 4, FFN: 10, Vocab: 99, Context: 77,
-		RopeDim: 4, RopeBase: 100, Eps: 1e-5, Tied: true}
+		RopeDim: 4, RopeBase: 100, Eps: 1e-5, Tied: true, EmbedScale: 1, AttnScale: .5,
+		parts: parts{halves: true, biases: true}, scaling: ropeScaling{factor: 1, gain: 1}}
 	if m.Config() != want {
 		t.Errorf("got %+v\nwant %+v", m.Config(), want)
 	}
@@ -69,7 +77,7 @@ func TestOpenReadsTheShape(t *testing.T) {
 // Weights are the ones the model computes with: taking them changes no bit, changing them changes the model and the file
 // that is written of it.
 func TestWeightsAreTheModels(t *testing.T) {
-	for _, s := range []sketch{{}, {arch: "qwen2", tied: true}} {
+	for _, s := range sketches() {
 		m := s.open(t, 4)
 		run := func(m *Model) []float64 {
 			p := forward(t, m, nil, false, sketchTrees[0])
@@ -153,6 +161,8 @@ func TestEncodeChatSplitsWhereThePromptEnds(t *testing.T) {
 func FuzzFromFile(f *testing.F) {
 	f.Add(sketch{layers: 1}.file(f, 1))
 	f.Add(sketch{arch: "qwen2", layers: 1, tied: true}.file(f, 2))
+	f.Add(sketch{arch: "gemma2", layers: 1, tied: true}.file(f, 3))
+	f.Add(sketch{arch: "gemma3", layers: 1, tied: true}.file(f, 4))
 	f.Add([]byte("GGUF"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := parseModel(data)

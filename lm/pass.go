@@ -2,6 +2,7 @@ package lm
 
 import (
 	"fmt"
+	"slices"
 
 	"plumb/lm/kernel"
 )
@@ -40,7 +41,7 @@ func (m *Model) Forward(ad *Adapter, trees []Tree, keep bool) (*Pass, error) {
 	}
 	c := &m.config
 	p := &Pass{m: m, adapter: ad, b: b, mem: m.arenas.Get().(*arena),
-		attention: attention{c.Heads, c.KVHeads, c.HeadDim, b.segments}}
+		attention: newAttention(c, b.segments)}
 	p.mem.reset(0, 0)
 	x := p.mem.floats(len(b.tokens) * c.Dim)
 	for r, token := range b.tokens {
@@ -86,7 +87,7 @@ func (p *Pass) forwardHead() {
 	c, t := &p.m.config, len(p.b.tokens)
 	normed := p.mem.floats(t * c.Dim)
 	p.scales = p.mem.floats(t)
-	norm(normed, p.scales, p.last, p.m.outNorm, c.Eps)
+	norm(normed, p.scales, p.last, p.m.outNorm.w, c.Eps)
 	p.hidden = p.mem.floats(len(p.b.targets) * c.Dim)
 	for i, target := range p.b.targets {
 		copy(p.hidden[i*c.Dim:(i+1)*c.Dim], normed[target.row*c.Dim:])
@@ -105,6 +106,14 @@ func (p *Pass) forwardHead() {
 	}, nil)
 }
 
+// logits stores the logits of n hidden states in dst, n×V.
+func (m *Model) logits(dst, hidden []float32, n int) {
+	m.output.forward(dst, hidden, n)
+	if m.config.LogitCap > 0 {
+		kernel.SoftCap(float32(m.config.LogitCap), dst[:n*m.config.Vocab])
+	}
+}
+
 // headRows is how many rows of logits are held at once.
 const headRows = 64
 
@@ -116,7 +125,7 @@ func (p *Pass) eachLogits(one func(i int, logits []float32), whole func(from, n 
 	logits := p.mem.floats(min(headRows, len(p.b.targets)) * c.Vocab)
 	for from := 0; from < len(p.b.targets); from += headRows {
 		n := min(headRows, len(p.b.targets)-from)
-		p.m.output.forward(logits, p.hidden[from*c.Dim:], n)
+		p.m.logits(logits, p.hidden[from*c.Dim:], n)
 		kernel.Parallel(n, func(r int) { one(from+r, logits[r*c.Vocab:(r+1)*c.Vocab]) })
 		if whole != nil {
 			whole(from, n, logits)
@@ -128,7 +137,7 @@ func (p *Pass) eachLogits(one func(i int, logits []float32), whole func(from, n 
 func (p *Pass) Logits(tree, branch int) []float32 {
 	n, v := len(p.Logprobs[tree][branch]), p.m.config.Vocab
 	logits := make([]float32, n*v)
-	p.m.output.forward(logits, p.Hidden(tree, branch), n)
+	p.m.logits(logits, p.Hidden(tree, branch), n)
 	return logits
 }
 
@@ -169,7 +178,7 @@ func (p *Pass) Backward(dlogp [][][]float64, grad *Params) {
 		at := p.m.embed.at
 		for r, token := range p.b.tokens {
 			row := g.weights.Data[at+int(token)*p.m.config.Dim:][:p.m.config.Dim]
-			add(row, d[r*p.m.config.Dim:(r+1)*p.m.config.Dim])
+			kernel.Axpy(p.m.config.EmbedScale, d[r*p.m.config.Dim:(r+1)*p.m.config.Dim], row)
 		}
 	}
 	p.layers = nil
@@ -189,9 +198,16 @@ func (p *Pass) backwardHead(dlogp [][][]float64, g gradients) []float32 {
 	p.eachLogits(func(i int, logits []float32) {
 		target := p.b.targets[i]
 		w := dlogp[target.tree][target.branch][target.at]
+		var capped []float32
+		if c.LogitCap > 0 {
+			capped = slices.Clone(logits)
+		}
 		kernel.Softmax(logits)
 		kernel.Scale(float32(-w), logits)
 		logits[target.token] += float32(w)
+		if capped != nil {
+			kernel.SoftCapBackward(float32(c.LogitCap), logits, capped)
+		}
 	}, func(from, n int, dlogits []float32) {
 		p.m.output.backward(dhidden[from*c.Dim:(from+n)*c.Dim], dlogits, p.hidden[from*c.Dim:], n, g.weights)
 	})
@@ -200,7 +216,7 @@ func (p *Pass) backwardHead(dlogp [][][]float64, g gradients) []float32 {
 		add(dnormed[target.row*c.Dim:(target.row+1)*c.Dim], dhidden[i*c.Dim:(i+1)*c.Dim])
 	}
 	d := p.mem.zeros(len(p.b.tokens) * c.Dim)
-	normBackward(d, g.weights, p.m.params.offset("output_norm.weight"), dnormed, p.last, p.m.outNorm, p.scales)
+	normBackward(d, g.weights, p.m.outNorm, dnormed, p.last, p.scales)
 	return d
 }
 

@@ -222,10 +222,10 @@ func peftValues(f *safetensors.File, t safetensors.Tensor) ([]float32, error) {
 	return values, nil
 }
 
-// peftRow returns where a row of map i stands in Hugging Face's order. Files of the llama architecture have the rows of q and k
+// peftRow returns where a row of map i stands in Hugging Face's order. Files of some families have the rows of q and k
 // so that rotary pairs are neighbours: row h·S+2j+s is theirs h·S+s·S/2+j, for head h, half s, j < S/2. All else is as it is.
 func (m *Model) peftRow(i, row int) int {
-	if m.halves || i > 1 {
+	if m.config.parts.halves || i > 1 {
 		return row
 	}
 	size := m.config.HeadDim
@@ -235,7 +235,7 @@ func (m *Model) peftRow(i, row int) int {
 
 // peftOrder fails where the heads have no halves.
 func (m *Model) peftOrder() error {
-	if !m.halves && m.config.HeadDim%2 != 0 {
+	if !m.config.parts.halves && m.config.HeadDim%2 != 0 {
 		return fmt.Errorf("heads of %d values, an odd number, have no rotary halves", m.config.HeadDim)
 	}
 	return nil

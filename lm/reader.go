@@ -70,12 +70,10 @@ func (r *reader) close() { m := r.m; m.arenas.Put(r.mem); r.mem = nil }
 func (r *reader) read(strands []*strand) []float32 {
 	r.mem.reset(0, 0)
 	m, c := r.m, &r.m.config
-	n, longest := 0, 0
+	n := 0
 	for _, s := range strands {
 		n += len(s.tokens)
-		longest = max(longest, s.at+len(s.tokens))
 	}
-	table := m.rope.upTo(longest)
 	x := r.mem.floats(n * c.Dim)
 	row := 0
 	for _, s := range strands {
@@ -86,7 +84,7 @@ func (r *reader) read(strands []*strand) []float32 {
 	}
 	r.attend.plan(strands, n)
 	for l := range m.layers {
-		r.layer(l, strands, x, table)
+		r.layer(l, strands, x)
 	}
 	if cap(r.hidden) < len(strands)*c.Dim {
 		r.hidden = make([]float32, len(strands)*c.Dim)
@@ -95,29 +93,30 @@ func (r *reader) read(strands []*strand) []float32 {
 	row = 0
 	for i, s := range strands {
 		row += len(s.tokens)
-		kernel.RMSNorm(r.hidden[i*c.Dim:(i+1)*c.Dim], x[(row-1)*c.Dim:row*c.Dim], m.outNorm, c.Eps)
+		kernel.RMSNorm(r.hidden[i*c.Dim:(i+1)*c.Dim], x[(row-1)*c.Dim:row*c.Dim], m.outNorm.w, c.Eps)
 		s.at += len(s.tokens)
 	}
 	return r.hidden
 }
 
 // layer turns x, n×D, into the layer's output.
-func (r *reader) layer(i int, strands []*strand, x, table []float32) {
+func (r *reader) layer(i int, strands []*strand, x []float32) {
 	m, c, mem := r.m, &r.m.config, r.mem
 	l, low, n := &m.layers[i], r.ad.layer(i), len(x)/r.m.config.Dim
 	chunk, mark := mem.mark()
 	normed := mem.floats(n * c.Dim)
 	q, k, v := mem.floats(n*l.q.out), mem.floats(n*l.k.out), mem.floats(n*l.v.out)
-	normRows(normed, x, l.attnNorm, c.Eps)
+	normRows(normed, x, l.attnNorm.w, c.Eps)
 	r.apply(l.q, low[0], q, normed, n)
 	r.apply(l.k, low[1], k, normed, n)
 	r.apply(l.v, low[2], v, normed, n)
+	r.norm(q, l.qNorm)
+	r.norm(k, l.kNorm)
 	row := 0
 	for _, s := range strands {
-		from := row
+		from, table := row, l.rope.upTo(s.at+len(s.tokens))
 		for t := range s.tokens {
-			m.rotate(q[row*l.q.out:(row+1)*l.q.out], table, s.at+t, 1)
-			m.rotate(k[row*l.k.out:(row+1)*l.k.out], table, s.at+t, 1)
+			m.turn(l, q[row*l.q.out:(row+1)*l.q.out], k[row*l.k.out:(row+1)*l.k.out], table, s.at+t, 1)
 			row++
 		}
 		s.k[i] = append(s.k[i], k[from*l.k.out:row*l.k.out]...)
@@ -126,14 +125,16 @@ func (r *reader) layer(i int, strands []*strand, x, table []float32) {
 	y := mem.floats(n * l.o.in)
 	r.attend.run(r, i, q, y)
 	r.apply(l.o, low[3], normed, y, n)
+	r.norm(normed, l.attnPost)
 	add(x, normed)
 
 	gate, up := mem.floats(n*c.FFN), mem.floats(n*c.FFN)
-	normRows(normed, x, l.ffnNorm, c.Eps)
+	normRows(normed, x, l.ffnNorm.w, c.Eps)
 	r.apply(l.gate, low[4], gate, normed, n)
 	r.apply(l.up, low[5], up, normed, n)
-	kernel.SiLUMul(gate, gate, up)
+	c.parts.activate(gate, gate, up)
 	r.apply(l.down, low[6], normed, gate, n)
+	r.norm(normed, l.ffnPost)
 	add(x, normed)
 	mem.reset(chunk, mark)
 }
@@ -144,6 +145,13 @@ func (r *reader) apply(l *linear, low *pair, y, x []float32, n int) {
 		chunk, mark := r.mem.mark()
 		low.forward(l, y, x, n, r.mem)
 		r.mem.reset(chunk, mark)
+	}
+}
+
+// norm is a norm inside the block, in place; nothing where the family has none.
+func (r *reader) norm(x []float32, g gains) {
+	if g.w != nil {
+		normRows(x, x, g.w, r.m.config.Eps)
 	}
 }
 

@@ -59,6 +59,28 @@ func (s sketch) keys() []gguf.Pair {
 	return kv
 }
 
+// sketches are models of all families, with every part that they may have.
+func sketches() map[string]sketch {
+	window := func(arch string) []gguf.Pair {
+		return []gguf.Pair{{Key: arch + ".attention.sliding_window", Value: uint32(3)}, {Key: arch + ".attention.sliding_window_pattern", Value: uint32(2)}}
+	}
+	return map[string]sketch{
+		"llama":        {tied: true},
+		"llama untied": {},
+		"one layer":    {layers: 1},
+		"llama window": {set: window("llama")[:1]},
+		"llama linear": {set: []gguf.Pair{{Key: "llama.rope.scaling.type", Value: "linear"}, {Key: "llama.rope.scaling.factor", Value: float32(3)}}},
+		"qwen2":        {arch: "qwen2", tied: true},
+		"qwen3":        {arch: "qwen3", tied: true},
+		"gemma3":       {arch: "gemma3", tied: true, layers: 3, set: window("gemma3")},
+		"gemma2": {arch: "gemma2", tied: true, layers: 3, set: append(window("gemma2"),
+			gguf.Pair{Key: "gemma2.attn_logit_softcapping", Value: float32(2)}, gguf.Pair{Key: "gemma2.final_logit_softcapping", Value: float32(3)})},
+		"mistral3": {arch: "mistral3", set: []gguf.Pair{
+			{Key: "mistral3.rope.scaling.type", Value: "yarn"}, {Key: "mistral3.rope.scaling.factor", Value: float32(4)},
+			{Key: "mistral3.rope.scaling.original_context_length", Value: uint32(3)}, {Key: "mistral3.attention.temperature_scale", Value: float32(.5)}}},
+	}
+}
+
 // file returns the bytes of the model's file; seed draws its weights.
 func (s sketch) file(t testing.TB, seed uint64) []byte {
 	t.Helper()
@@ -100,10 +122,19 @@ func (s sketch) file(t testing.TB, seed uint64) []byte {
 		add(name("attn_q.weight"), 0, sketchDim, q)
 		add(name("attn_k.weight"), 0, sketchDim, kv)
 		add(name("attn_v.weight"), 0, sketchDim, kv)
-		if s.arch == "qwen2" {
+		has := families()[s.arch].parts
+		if has.biases {
 			add(name("attn_q.bias"), 0, q)
 			add(name("attn_k.bias"), 0, kv)
 			add(name("attn_v.bias"), 0, kv)
+		}
+		if has.headNorms {
+			add(name("attn_q_norm.weight"), 1, sketchHead)
+			add(name("attn_k_norm.weight"), 1, sketchHead)
+		}
+		if has.postNorms {
+			add(name("post_attention_norm.weight"), 1, sketchDim)
+			add(name("post_ffw_norm.weight"), 1, sketchDim)
 		}
 		add(name("attn_output.weight"), 0, q, sketchDim)
 		add(name("ffn_norm.weight"), 1, sketchDim)

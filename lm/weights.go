@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"plumb/lm/gguf"
+	"plumb/lm/kernel"
 )
 
 // readWeights checks the tensors of the file and points the model's parts at them. Vectors are decoded at once; a matrix is
@@ -67,16 +68,19 @@ func (m *Model) values(name string) ([]float32, error) {
 	return values, m.decode(name, values)
 }
 
-// embedding stores the row of a token in dst, D values.
+// embedding stores the row of a token in dst, D values, as the first layer takes it.
 func (m *Model) embedding(dst []float32, token int32) {
 	if m.embed.w != nil {
 		copy(dst, m.embed.w[int(token)*len(dst):])
-		return
+	} else {
+		info := m.embed.info
+		row := len(m.file.Bytes(info)) / m.config.Vocab
+		if err := gguf.Dequantize(dst, info.Type, m.file.Bytes(info)[int(token)*row:][:row]); err != nil {
+			panic("lm: " + err.Error()) // a row was decoded when the model was read
+		}
 	}
-	info := m.embed.info
-	row := len(m.file.Bytes(info)) / m.config.Vocab
-	if err := gguf.Dequantize(dst, info.Type, m.file.Bytes(info)[int(token)*row:][:row]); err != nil {
-		panic("lm: " + err.Error()) // a row was decoded when the model was read
+	if m.config.EmbedScale != 1 {
+		kernel.Scale(m.config.EmbedScale, dst)
 	}
 }
 
@@ -110,17 +114,20 @@ func (c Config) shapes() map[string][2]int {
 	if !c.Tied {
 		want["output.weight"] = [2]int{c.Vocab, c.Dim}
 	}
-	bias := -1 // qwen2 has biases, llama may
-	if c.Arch == "qwen2" {
-		bias = 1
-	}
+	own := c.parts.tensors(&c)
 	for l := range c.Layers {
 		for part, shape := range map[string][2]int{
 			"attn_norm.weight": {1, c.Dim}, "ffn_norm.weight": {1, c.Dim},
 			"attn_q.weight": {q, c.Dim}, "attn_k.weight": {kv, c.Dim}, "attn_v.weight": {kv, c.Dim}, "attn_output.weight": {c.Dim, q},
-			"attn_q.bias": {bias, q}, "attn_k.bias": {bias, kv}, "attn_v.bias": {bias, kv},
 			"ffn_gate.weight": {c.FFN, c.Dim}, "ffn_up.weight": {c.FFN, c.Dim}, "ffn_down.weight": {c.Dim, c.FFN},
 		} {
+			want[fmt.Sprintf("blk.%d.%s", l, part)] = shape
+		}
+		for part, n := range own {
+			shape := [2]int{1, n}
+			if n < 0 {
+				shape = [2]int{-1, -n}
+			}
 			want[fmt.Sprintf("blk.%d.%s", l, part)] = shape
 		}
 	}
@@ -162,17 +169,34 @@ func (b *builder) build() {
 	if !m.config.Tied {
 		m.output = b.linear("output")
 	}
-	m.outNorm = b.vector("output_norm.weight")
+	m.outNorm = b.gains("output_norm.weight")
 	m.layers = make([]layer, m.config.Layers)
 	for i := range m.layers {
 		name := func(part string) string { return fmt.Sprintf("blk.%d.%s", i, part) }
 		m.layers[i] = layer{
-			attnNorm: b.vector(name("attn_norm.weight")), ffnNorm: b.vector(name("ffn_norm.weight")),
-			attnNormAt: m.params.offset(name("attn_norm.weight")), ffnNormAt: m.params.offset(name("ffn_norm.weight")),
+			attnNorm: b.gains(name("attn_norm.weight")), ffnNorm: b.gains(name("ffn_norm.weight")),
+			qNorm: b.gains(name("attn_q_norm.weight")), kNorm: b.gains(name("attn_k_norm.weight")),
+			attnPost: b.gains(name("post_attention_norm.weight")), ffnPost: b.gains(name("post_ffw_norm.weight")),
 			q: b.linear(name("attn_q")), k: b.linear(name("attn_k")), v: b.linear(name("attn_v")), o: b.linear(name("attn_output")),
 			gate: b.linear(name("ffn_gate")), up: b.linear(name("ffn_up")), down: b.linear(name("ffn_down")),
+			rope: &m.rope,
+		}
+		if !m.config.global(i) {
+			m.layers[i].window = m.config.Window
+			if m.config.LocalBase != 0 {
+				m.layers[i].rope = &m.localRope
+			}
 		}
 	}
+}
+
+// gains returns the weights of a norm; without values if there is none of that name.
+func (b *builder) gains(name string) gains {
+	w := b.vector(name)
+	if w == nil {
+		return gains{}
+	}
+	return gains{w, b.m.params.offset(name)}
 }
 
 // vector returns the values of a tensor, nil if there is none.
