@@ -1,18 +1,25 @@
 package lm
 
-import "plumb/lm/kernel"
+import (
+	"sync"
 
-// attend is attention while reading: what attention is to a Pass, without a way back, over cached keys and values. Tasks
+	"plumb/lm/kernel"
+)
+
+// attend is attention while reading: what attention is to a Pass, without a way back, over pages of keys and values. Tasks
 // are blocks of rows × key-value heads. In a task the rows of all heads that share the keys stand together, G·S apart from
 // the next group:
 //
 //	p = softmax(scale·q·kᵀ), rows·H/G × positions;  y = p·v
+//
+// Rows of texts that share a page are taken together.
 type attend struct {
 	heads, kvHeads, size int // H, G, S
 	scale, limit         float32
 	pieces               []piece
 	blocks               []block
 	task                 func(i int)
+	space                sync.Pool // of *[]float32: keys or values of a page as float32
 
 	// of the layer that is computed
 	r        *reader
@@ -22,11 +29,22 @@ type attend struct {
 	probs    []float32
 }
 
-// piece is consecutive rows of one strand.
+// piece is consecutive rows of one run.
 type piece struct {
-	s        *strand
+	past     *past
 	row, n   int // among the rows of the batch
 	position int // of the first
+}
+
+// end is how many positions the last row sees.
+func (p *piece) end() int { return p.position + p.n }
+
+// page is the one that holds position t, nil if no row sees it.
+func (p *piece) page(t int) *page {
+	if t >= p.end() {
+		return nil
+	}
+	return p.past.pages[t/tile]
 }
 
 // block is pieces that one task takes: rows are consecutive.
@@ -43,19 +61,20 @@ func (a *attend) init(c *Config) {
 	a.heads, a.kvHeads, a.size = c.Heads, c.KVHeads, c.HeadDim
 	a.scale, a.limit = float32(c.AttnScale), float32(c.AttnCap)
 	a.task = func(i int) { a.block(&a.blocks[i/a.kvHeads], i%a.kvHeads) }
+	a.space.New = func() any { s := make([]float32, tile*c.HeadDim); return &s }
 }
 
-// plan cuts n rows of strands into blocks.
-func (a *attend) plan(strands []*strand, n int) {
+// plan cuts n rows of runs into blocks.
+func (a *attend) plan(runs []run, n int) {
 	limit := blockRows
 	if fair := (n*a.kvHeads + kernel.Threads() - 1) / kernel.Threads(); fair < limit {
 		limit = max(fair, 4) // few rows: enough tasks for all threads
 	}
 	a.pieces, a.blocks = a.pieces[:0], a.blocks[:0]
 	row := 0
-	for _, s := range strands {
-		for t := 0; t < len(s.tokens); t += limit {
-			p := piece{s, row, min(limit, len(s.tokens)-t), s.at + t}
+	for _, u := range runs {
+		for t := 0; t < len(u.tokens); t += limit {
+			p := piece{u.past, row, min(limit, len(u.tokens)-t), u.past.n + t}
 			a.pieces = append(a.pieces, p)
 			row += p.n
 		}
@@ -66,9 +85,9 @@ func (a *attend) plan(strands []*strand, n int) {
 			continue
 		}
 		b := block{pieces: a.pieces[first : i+1], row: a.pieces[first].row, probs: probs}
-		for _, p := range b.pieces {
-			b.n += p.n
-			b.width = max(b.width, p.position+p.n)
+		for k := range b.pieces {
+			b.n += b.pieces[k].n
+			b.width = max(b.width, b.pieces[k].end())
 		}
 		probs += b.n * a.heads * b.width
 		a.blocks = append(a.blocks, b)
@@ -87,51 +106,72 @@ func (a *attend) run(r *reader, layer int, q, y []float32) {
 
 // block computes y of one block and one head of keys.
 func (a *attend) block(b *block, head int) {
-	group, dim, kv := a.heads/a.kvHeads, a.heads*a.size, a.kvHeads*a.size
-	col, rows := head*a.size, b.n*group
+	group, dim := a.heads/a.kvHeads, a.heads*a.size
+	rows := b.n * group
 	q := a.gathered[(b.row*a.heads+head*rows)*a.size:][:rows*a.size]
 	p := a.probs[b.probs+head*rows*b.width:][:rows*b.width]
 	for r := range b.n {
 		copy(q[r*group*a.size:(r+1)*group*a.size], a.q[(b.row+r)*dim+head*group*a.size:])
 	}
-	shared := b.pieces[0].s.from // the same for all strands
-	if shared > 0 {
-		kernel.Gemm(false, true, rows, shared, a.size, a.scale, q, a.size, a.r.prompt.k[a.layer][col:], kv, 0, p, b.width)
-	}
-	for _, piece := range b.pieces {
-		first := (piece.row - b.row) * group
-		own := piece.position + piece.n - shared
-		kernel.Gemm(false, true, piece.n*group, own, a.size, a.scale, q[first*a.size:], a.size, piece.s.k[a.layer][col:], kv, 0, p[first*b.width+shared:], b.width)
-		for r := range piece.n * group {
-			row := p[(first+r)*b.width:][:piece.position+piece.n]
-			if a.limit > 0 {
-				kernel.SoftCap(a.limit, row)
+	space := a.space.Get().(*[]float32)
+	defer a.space.Put(space)
+	for t := 0; t < b.width; t += tile {
+		for i := 0; i < len(b.pieces); {
+			s := b.span(i, t, group)
+			if i = s.next; s.page != nil {
+				k := a.r.pages.keys(s.page, a.layer, head, s.positions, *space)
+				kernel.Gemm(false, true, s.rows, s.positions, a.size, a.scale, q[s.first*a.size:], a.size, k, a.size, 0, p[s.first*b.width+t:], b.width)
 			}
-			seen(row, piece.position+r/group+1, a.r.m.layers[a.layer].window)
 		}
 	}
+	a.normalise(b, group, p)
 	y := q // the queries are done with
-	if shared > 0 {
-		a.weigh(y, p, b.width, rows, a.r.prompt.v[a.layer][col:], 0, shared)
-	}
-	for _, piece := range b.pieces {
-		first := (piece.row - b.row) * group
-		a.weigh(y[first*a.size:], p[first*b.width:], b.width, piece.n*group, piece.s.v[a.layer][col:], shared, piece.position+piece.n)
+	clear(y)
+	for t := 0; t < b.width; t += tile {
+		for i := 0; i < len(b.pieces); {
+			s := b.span(i, t, group)
+			if i = s.next; s.page != nil {
+				v := a.r.pages.values(s.page, a.layer, head, s.positions, *space)
+				kernel.Gemm(false, false, s.rows, a.size, s.positions, 1, p[s.first*b.width+t:], b.width, v, a.size, 1, y[s.first*a.size:], a.size)
+			}
+		}
 	}
 	for r := range b.n {
 		copy(a.y[(b.row+r)*dim+head*group*a.size:][:group*a.size], y[r*group*a.size:])
 	}
 }
 
-// weigh adds to y, rows×S, the values of the positions from to to, weighted by p, tile by tile; the first tile replaces y.
-// v begins with the values of position from.
-func (a *attend) weigh(y, p []float32, width, rows int, v []float32, from, to int) {
-	kv := a.kvHeads * a.size
-	for t := from; t < to; t += tile {
-		beta := float32(1)
-		if t == 0 {
-			beta = 0
+// span is rows of a block, those of consecutive pieces, that see one page.
+type span struct {
+	page        *page // nil where the rows end before it
+	first, rows int
+	positions   int // of the page
+	next        int // the piece after those
+}
+
+// span returns that of the pieces from i on and the page of position t.
+func (b *block) span(i, t, group int) span {
+	s := span{page: b.pieces[i].page(t), first: (b.pieces[i].row - b.row) * group, next: i}
+	for s.next < len(b.pieces) && b.pieces[s.next].page(t) == s.page {
+		p := &b.pieces[s.next]
+		s.rows += p.n * group
+		s.positions = max(s.positions, min(tile, p.end()-t))
+		s.next++
+	}
+	return s
+}
+
+// normalise turns scores into probabilities; those of positions that a row does not see are 0.
+func (a *attend) normalise(b *block, group int, p []float32) {
+	window := a.r.m.layers[a.layer].window
+	for i := range b.pieces {
+		piece := &b.pieces[i]
+		for r := range piece.n * group {
+			row := p[((piece.row-b.row)*group+r)*b.width:][:b.width]
+			if a.limit > 0 {
+				kernel.SoftCap(a.limit, row[:piece.end()])
+			}
+			seen(row, piece.position+r/group+1, window)
 		}
-		kernel.Gemm(false, false, rows, a.size, min(tile, to-t), 1, p[t:], width, v[(t-from)*kv:], kv, beta, y, a.size)
 	}
 }

@@ -3,30 +3,30 @@ package lm
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
-	"time"
+	"sync"
 
 	"plumb/chat"
 )
 
-// Engine draws replies from models on this machine, several requests at once. It has the method set of a sampler's
-// generator. Safe for concurrent use.
+// Engine draws replies from models on this machine, those of many requests at once: all that are drawn with one model share
+// each pass over its weights. It has the method set of a sampler's generator. Safe for concurrent use.
 //
 // The same draw gives the same text, whatever else is drawn meanwhile and whatever the engine has in its cache.
 type Engine struct {
+	options Options
 	models  *models
-	prompts promptCache
-	slots   chan struct{} // one for each draw that runs
-	waiting atomic.Int32
-	queue   int32
+	mu      sync.Mutex
+	lines   map[*Model]*line
 }
 
 // Options bound what an Engine takes. The zero value of each field means its default.
 type Options struct {
-	Draws       int // draws that run at once; 4. The others wait in the order in which they came
-	Queue       int // draws that may wait; 256
-	OpenModels  int // models held in memory while unused; 3
-	PromptBytes int // memory for prompts already read, so that the next turn of a chat is cheap; 256 MiB
+	Replies     int  // replies that a model draws at once; 64. A request with more runs alone; the others wait in the order in which they came
+	Queue       int  // requests that may wait for a model; 256
+	OpenModels  int  // models held in memory while unused; 3
+	KVBytes     int  // memory for the keys and values of one model, the kept ones included; 1 GiB. It bounds the length of a text, too
+	PromptBytes int  // how much of that may be texts already read, so that the next turn of a chat is cheap; 256 MiB
+	Exact       bool // compute as training does, not only as well as serving needs: keys and values in float32, not float16
 }
 
 // maxReplies is how many continuations one draw may ask for.
@@ -40,12 +40,13 @@ func NewEngine(open func(ctx context.Context, name string) (*Model, error), list
 			*field = value
 		}
 	}
-	set(&o.Draws, 4)
+	set(&o.Replies, maxReplies)
 	set(&o.Queue, 256)
 	set(&o.OpenModels, 3)
+	set(&o.KVBytes, 1<<30)
 	set(&o.PromptBytes, 256<<20)
-	e := &Engine{prompts: promptCache{limit: o.PromptBytes}, slots: make(chan struct{}, o.Draws), queue: int32(min(o.Queue, 1<<30))}
-	e.models = newModels(open, list, o.OpenModels, e.prompts.drop)
+	e := &Engine{options: o, lines: map[*Model]*line{}}
+	e.models = newModels(open, list, o.OpenModels, e.drop)
 	return e
 }
 
@@ -60,72 +61,71 @@ func (e *Engine) Abilities(ctx context.Context, name string) (chat.Abilities, er
 		return chat.Abilities{}, err
 	}
 	defer done()
-	return chat.Abilities{Prefix: true, Logprobs: true, Penalties: true, Seed: true, Slots: maxReplies, Context: m.config.Context}, nil
+	return chat.Abilities{Prefix: true, Logprobs: true, Penalties: true, Seed: true, Slots: maxReplies, Context: e.line(m).context()}, nil
+}
+
+// line returns what draws with a model.
+func (e *Engine) line(m *Model) *line {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.lines[m] == nil {
+		e.lines[m] = newLine(m, e.options)
+	}
+	return e.lines[m]
+}
+
+// drop forgets a model that is to be closed, and what was read with it.
+func (e *Engine) drop(m *Model) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.lines, m)
 }
 
 // Continue draws one continuation of each prefix: see chat.Draw and chat.Piece. A prefix that leaves no room in the context
-// fails alone; a prompt that does fails the draw. While Draws others run it waits, and fails with kind RateLimited if
-// there are too many that do.
+// fails alone; a prompt that does fails the draw. While others leave no room it waits, and fails with kind RateLimited if
+// there are too many that do. When ctx ends it returns at once, and nothing more is drawn after the step that goes on.
 func (e *Engine) Continue(ctx context.Context, d chat.Draw, each func(chat.Piece)) error {
 	settings, err := settingsOf(d)
 	if err != nil {
 		return err
 	}
-	if err := e.enter(ctx); err != nil {
-		return err
-	}
-	defer func() { <-e.slots }()
 	m, done, err := e.models.get(ctx, d.Model)
 	if err != nil {
 		return err
 	}
-	defer done()
+	line := e.line(m)
 	prompt, jobs, err := m.jobs(d)
-	if err != nil {
-		return err
+	if n := len(prompt); err == nil && n >= line.context() {
+		err = noRoom(n, line.context())
 	}
-	if n := len(prompt); n >= m.config.Context {
-		return m.noRoom(n)
+	if err != nil {
+		done()
+		return err
 	}
 	var fit []Job
 	var writers []*writer
+	box := newBox()
 	for i, job := range jobs {
-		if err := m.checkRoom(prompt, jobs[i:i+1]); err != nil {
+		if err := m.checkRoom(prompt, jobs[i:i+1], line.context()); err != nil {
 			each(chat.Piece{Index: i, Err: err})
 			continue
 		}
 		fit = append(fit, job)
-		writers = append(writers, m.newWriter(i, d, len(prompt)+len(job.Prefix), each))
+		writers = append(writers, m.newWriter(i, d, len(prompt)+len(job.Prefix), box.put))
 	}
 	if len(fit) == 0 {
+		done()
 		return nil
 	}
-	read, err := m.read(ctx, nil, prompt, e.prompts.find(m, prompt))
-	if err != nil {
+	r := m.newRequest(ctx, prompt, fit, settings, line.context(), func(i int, t Token) bool { return writers[i].add(t) }, func(err error) {
+		done()
+		box.close(err)
+	})
+	if err := line.join(r); err != nil {
+		done()
 		return err
 	}
-	e.prompts.add(m, read)
-	return m.generate(ctx, nil, read, fit, settings, func(i int, t Token) bool { return writers[i].add(t) })
-}
-
-// enter waits for a slot.
-func (e *Engine) enter(ctx context.Context) error {
-	select {
-	case e.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	if e.waiting.Add(1) > e.queue {
-		e.waiting.Add(-1)
-		return &chat.Error{Kind: chat.RateLimited, Msg: fmt.Sprintf("draw: %d requests wait already", e.queue), RetryAfter: time.Second}
-	}
-	defer e.waiting.Add(-1)
-	select {
-	case e.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return box.empty(ctx, each)
 }
 
 // settingsOf translates, and refuses what the engine cannot do.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -54,8 +55,8 @@ func newTestEngine(t testing.TB, o Options) (*Engine, *shelf) {
 
 func temperature(x float64) chat.Sampling { return chat.Sampling{Temperature: &x} }
 
-// request is a draw of n whole replies.
-func request(n int) chat.Draw {
+// drawOf is a draw of n whole replies.
+func drawOf(n int) chat.Draw {
 	d := chat.Draw{Model: "sketch", Messages: []chat.Message{{Role: chat.User, Content: "hello"}}, Prefixes: make([]string, n), MaxTokens: 12}
 	for i := range n {
 		d.Seeds = append(d.Seeds, int64(i+1))
@@ -105,7 +106,7 @@ func texts(done []chat.Completion) (list []string) {
 // other requests run.
 func TestContinueIsExactlyReproducible(t *testing.T) {
 	e, _ := newTestEngine(t, Options{})
-	d := request(8)
+	d := drawOf(8)
 	first, _, _ := drawn(t, e, d)
 	want := texts(first)
 	if len(slices.Compact(slices.Sorted(slices.Values(want)))) < 4 {
@@ -132,14 +133,20 @@ func TestContinueIsExactlyReproducible(t *testing.T) {
 // A prompt that was read is not read again: what the cache holds is what replies go on from.
 func TestContinueGoesOnFromTheCache(t *testing.T) {
 	e, _ := newTestEngine(t, Options{})
-	d := request(1)
+	d := drawOf(1)
 	d.Sampling = temperature(0)
 	first, _, _ := drawn(t, e, d)
 	drawn(t, e, d)
-	if len(e.prompts.kept) != 1 {
-		t.Fatalf("%d prompts are kept", len(e.prompts.kept))
+	prompts := 0
+	for _, k := range theLine(t, e).scheduler.cache.kept {
+		if k.hidden != nil {
+			clear(k.hidden)
+			prompts++
+		}
 	}
-	clear(e.prompts.kept[0].cache.hidden)
+	if prompts != 1 {
+		t.Fatalf("%d prompts are kept", prompts)
+	}
 	second, _, _ := drawn(t, e, d)
 	if *second[0].Logprob == *first[0].Logprob {
 		t.Error("the prompt was read anew")
@@ -150,7 +157,7 @@ func TestContinueGoesOnFromTheCache(t *testing.T) {
 // go beside each other.
 func TestContinueGoesOnFromPrefixes(t *testing.T) {
 	e, _ := newTestEngine(t, Options{})
-	d := request(1)
+	d := drawOf(1)
 	d.Sampling, d.MaxTokens = temperature(0), 40
 	whole, _, _ := drawn(t, e, d)
 	text := whole[0].Text
@@ -183,7 +190,7 @@ func TestContinueGoesOnFromPrefixes(t *testing.T) {
 
 func TestContinueStreams(t *testing.T) {
 	e, _ := newTestEngine(t, Options{})
-	d := request(4)
+	d := drawOf(4)
 	plain, quiet, _ := drawn(t, e, d)
 	d.Stream = true
 	done, streamed, _ := drawn(t, e, d)
@@ -196,7 +203,7 @@ func TestContinueStreams(t *testing.T) {
 
 func TestContinueEndsWithTheContext(t *testing.T) {
 	e, _ := newTestEngine(t, Options{})
-	d := request(6)
+	d := drawOf(6)
 	d.MaxTokens = 0
 	done, _, _ := drawn(t, e, d)
 	full := 0
@@ -227,7 +234,7 @@ func TestContinueRefusesByName(t *testing.T) {
 		"tool choice":   {func(d *chat.Draw) { d.Sampling.ToolChoice = []byte(`"auto"`) }, chat.Invalid, "tool_choice", nil},
 		"format":        {func(d *chat.Draw) { d.Sampling.ResponseFormat = []byte(`{}`) }, chat.Invalid, "response_format", nil},
 		"nothing":       {func(d *chat.Draw) { d.Prefixes, d.Seeds = nil, nil }, chat.Invalid, "n", []string{"0", "64"}},
-		"too many":      {func(d *chat.Draw) { *d = request(65) }, chat.Invalid, "n", []string{"65", "64"}},
+		"too many":      {func(d *chat.Draw) { *d = drawOf(65) }, chat.Invalid, "n", []string{"65", "64"}},
 		"seeds":         {func(d *chat.Draw) { d.Seeds = d.Seeds[:1] }, chat.Invalid, "seed", []string{"1 seeds for 2"}},
 		"empty stop":    {func(d *chat.Draw) { d.Sampling.Stop = []string{"a", ""} }, chat.Invalid, "stop[1]", nil},
 		"max tokens":    {func(d *chat.Draw) { d.MaxTokens = -1 }, chat.Invalid, "max_tokens", []string{"-1"}},
@@ -235,7 +242,7 @@ func TestContinueRefusesByName(t *testing.T) {
 		"long prompt":   {func(d *chat.Draw) { d.Messages[0].Content = long }, chat.Invalid, "messages", []string{"73", "64"}},
 		"unknown model": {func(d *chat.Draw) { d.Model = "nope" }, chat.NotFound, "", []string{"nope"}},
 	} {
-		d := request(2)
+		d := drawOf(2)
 		c.change(&d)
 		err := e.Continue(context.Background(), d, func(chat.Piece) { t.Errorf("%s: a piece", name) })
 		var failure *chat.Error
@@ -257,7 +264,7 @@ func TestContinueRefusesByName(t *testing.T) {
 // A prefix that does not fit fails alone.
 func TestContinueFailsOnePrefixAlone(t *testing.T) {
 	e, _ := newTestEngine(t, Options{})
-	d := request(3)
+	d := drawOf(3)
 	want, _, _ := drawn(t, e, d)
 	d.Prefixes[1] = strings.Repeat("x", 60)
 	done, _, failed := drawn(t, e, d)
@@ -269,23 +276,53 @@ func TestContinueFailsOnePrefixAlone(t *testing.T) {
 	}
 }
 
-// At most Draws run and at most Queue wait; the next is turned away, and a waiting one can leave.
+// theLine returns the line of the sketch once it rests.
+func theLine(t testing.TB, e *Engine) *line {
+	t.Helper()
+	for m, l := range e.lines {
+		for busy := true; busy; runtime.Gosched() {
+			l.mu.Lock()
+			busy = l.serving
+			l.mu.Unlock()
+		}
+		if len(e.lines) == 1 {
+			return l
+		}
+		_ = m
+	}
+	t.Fatalf("%d lines", len(e.lines))
+	return nil
+}
+
+// Where there is no room for more, at most Queue requests wait; the next is turned away, and a waiting one can leave.
 func TestEngineBoundsItsQueue(t *testing.T) {
-	e, _ := newTestEngine(t, Options{Draws: 1, Queue: 1})
-	inside, leave := make(chan struct{}), make(chan struct{})
-	var once sync.Once
+	e, _ := newTestEngine(t, Options{Replies: 1, Queue: 1})
+	drawn(t, e, drawOf(1))
+	l := theLine(t, e)
+	step := make(chan struct{})
+	m, done, err := e.models.get(context.Background(), "sketch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
 	results := make(chan error, 2)
-	go func() {
-		results <- e.Continue(context.Background(), request(1), func(chat.Piece) {
-			once.Do(func() { close(inside); <-leave })
-		})
-	}()
+	inside := make(chan struct{})
+	var once sync.Once
+	if err := l.join(m.newRequest(context.Background(), []int32{2, 3}, []Job{{}}, Settings{MaxTokens: 2}, 64, func(int, Token) bool {
+		once.Do(func() { close(inside); <-step })
+		return true
+	}, func(err error) { results <- err })); err != nil {
+		t.Fatal(err)
+	}
 	<-inside
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { results <- e.Continue(ctx, request(1), func(chat.Piece) {}) }()
-	for e.waiting.Load() == 0 {
+	go func() { results <- e.Continue(ctx, drawOf(1), func(chat.Piece) {}) }()
+	for waits := 0; waits == 0; runtime.Gosched() {
+		l.mu.Lock()
+		waits = len(l.waiting)
+		l.mu.Unlock()
 	}
-	err := e.Continue(context.Background(), request(1), func(chat.Piece) { t.Error("a piece") })
+	err = e.Continue(context.Background(), drawOf(1), func(chat.Piece) { t.Error("a piece") })
 	var failure *chat.Error
 	if !errors.As(err, &failure) || failure.Kind != chat.RateLimited || failure.RetryAfter == 0 {
 		t.Errorf("beyond the queue: %v", err)
@@ -294,12 +331,12 @@ func TestEngineBoundsItsQueue(t *testing.T) {
 	if err := <-results; !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled while waiting: %v", err)
 	}
-	close(leave)
+	close(step)
 	if err := <-results; err != nil {
 		t.Error(err)
 	}
-	drawn(t, e, request(1)) // there is room again
-	if n := e.waiting.Load(); n != 0 {
+	drawn(t, e, drawOf(1)) // there is room again
+	if n := len(theLine(t, e).waiting); n != 0 {
 		t.Errorf("%d still wait", n)
 	}
 }
@@ -307,7 +344,7 @@ func TestEngineBoundsItsQueue(t *testing.T) {
 func TestContinueStopsWhenCancelled(t *testing.T) {
 	e, _ := newTestEngine(t, Options{})
 	ctx, cancel := context.WithCancel(context.Background())
-	d := request(2)
+	d := drawOf(2)
 	d.Stream, d.MaxTokens = true, 0
 	pieces := 0
 	err := e.Continue(ctx, d, func(p chat.Piece) {
@@ -327,7 +364,7 @@ func TestEngineHoldsFewModels(t *testing.T) {
 	e, s := newTestEngine(t, Options{OpenModels: 2})
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Go(func() { drawn(t, e, request(1)) })
+		wg.Go(func() { drawn(t, e, drawOf(1)) })
 	}
 	wg.Wait()
 	if s.count("sketch") != 1 {
@@ -345,18 +382,16 @@ func TestEngineHoldsFewModels(t *testing.T) {
 	}
 	use("sketch-2")
 	use("sketch-3") // closes sketch-2: sketch is in use, though for longer
-	if _, held := e.models.held["sketch-2"]; held || len(e.models.held) != 2 || len(e.prompts.kept) == 0 {
-		t.Errorf("%d models held, %d prompts", len(e.models.held), len(e.prompts.kept))
+	if _, held := e.models.held["sketch-2"]; held || len(e.models.held) != 2 || e.lines[m] == nil {
+		t.Errorf("%d models held, %d lines", len(e.models.held), len(e.lines))
 	}
 	done()
 	use("sketch-4")
 	if _, held := e.models.held["sketch"]; held {
 		t.Error("the oldest is still held")
 	}
-	for _, k := range e.prompts.kept {
-		if k.model == m {
-			t.Error("a prompt of a closed model is kept")
-		}
+	if e.lines[m] != nil {
+		t.Error("what was read with a closed model is kept")
 	}
 	use("sketch")
 	if s.count("sketch") != 2 {
@@ -367,11 +402,11 @@ func TestEngineHoldsFewModels(t *testing.T) {
 func TestEngineOpensAgainAfterAFailure(t *testing.T) {
 	e, s := newTestEngine(t, Options{})
 	s.fail = errors.New("disk away")
-	if err := e.Continue(context.Background(), request(1), nil); !errors.Is(err, s.fail) {
+	if err := e.Continue(context.Background(), drawOf(1), nil); !errors.Is(err, s.fail) {
 		t.Errorf("got %v", err)
 	}
 	s.fail = nil
-	drawn(t, e, request(1))
+	drawn(t, e, drawOf(1))
 }
 
 func TestEngineSaysWhatItCanDo(t *testing.T) {
@@ -388,7 +423,7 @@ func TestEngineSaysWhatItCanDo(t *testing.T) {
 
 func TestContinueReportsLogprobs(t *testing.T) {
 	e, _ := newTestEngine(t, Options{})
-	d := request(2)
+	d := drawOf(2)
 	d.Sampling = chat.Sampling{Logprobs: true, TopLogprobs: 3}
 	done, _, _ := drawn(t, e, d)
 	for i, c := range done {
@@ -402,44 +437,5 @@ func TestContinueReportsLogprobs(t *testing.T) {
 		if text != c.Text {
 			t.Errorf("continuation %d: tokens %q, text %q", i, text, c.Text)
 		}
-	}
-}
-
-// The cache keeps the latest prompts within its bound, and a prompt that goes on from a kept one takes its place.
-func TestPromptCacheKeepsTheLatest(t *testing.T) {
-	m := sketch{}.open(t, 1)
-	read := func(tokens ...int32) *cache {
-		c, err := m.read(context.Background(), nil, tokens, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	one, two := read(5, 6, 7), read(9, 6, 7)
-	p := promptCache{limit: one.bytes() + two.bytes()}
-	p.add(m, one)
-	p.add(m, two)
-	if p.find(m, []int32{5, 6, 9}) != one || p.find(m, []int32{9}) != two || p.find(m, []int32{7}) != nil || p.find(sketch{}.open(t, 1), []int32{5}) != nil {
-		t.Error("a wrong prompt was found")
-	}
-	p.find(m, []int32{5})
-	p.add(m, read(3, 3, 3)) // no room for three: two goes, which was used before one
-	if p.find(m, []int32{9}) != nil || p.find(m, []int32{5}) != one || len(p.kept) != 2 {
-		t.Errorf("%d are kept", len(p.kept))
-	}
-	p.limit *= 2
-	longer := read(5, 6, 7, 8, 9)
-	p.add(m, longer)
-	if p.find(m, []int32{5, 6}) != longer || len(p.kept) != 2 {
-		t.Errorf("%d are kept", len(p.kept))
-	}
-	p.limit = longer.bytes() - 1
-	p.add(m, longer)
-	sum := 0
-	for _, k := range p.kept {
-		sum += k.cache.bytes()
-	}
-	if p.bytes != sum {
-		t.Errorf("counts %d bytes, holds %d", p.bytes, sum)
 	}
 }

@@ -4,60 +4,25 @@ import (
 	"plumb/lm/kernel"
 )
 
-// strand is a run of tokens of one text, read after a prompt that several strands share. Each token sees the prompt and
-// its own strand up to itself.
-type strand struct {
-	tokens []int32 // to be read
-	at     int     // position of the first of them
-	from   int     // position of the first key held here, a multiple of tile; those before it are the prompt's
-	k, v   [][]float32
+// run is consecutive tokens of one text that are to be read: each sees what was read of the text and the run up to itself.
+type run struct {
+	tokens []int32
+	past   *past // with room for them
 }
 
-// tile is how many positions one product over values takes. Tiles begin at multiples of it, so that what attention gives
-// does not depend on where a prompt ends and a strand begins, or on how much was cached: the same tokens give the same
-// bits. Hence a strand begins with a copy of the prompt's last, unfinished tile.
-const tile = 64
-
-// newStrand returns a strand that goes on where the prompt ends, with room for n tokens. A nil prompt is an empty one.
-func (m *Model) newStrand(prompt *cache, n int) *strand {
-	past := 0
-	if prompt != nil {
-		past = len(prompt.tokens)
-	}
-	s := &strand{at: past, from: past / tile * tile, k: make([][]float32, len(m.layers)), v: make([][]float32, len(m.layers))}
-	kv := m.config.KVHeads * m.config.HeadDim
-	for l := range s.k {
-		s.k[l], s.v[l] = make([]float32, 0, (past-s.from+n)*kv), make([]float32, 0, (past-s.from+n)*kv)
-		if prompt != nil {
-			s.k[l] = append(s.k[l], prompt.k[l][s.from*kv:]...)
-			s.v[l] = append(s.v[l], prompt.v[l][s.from*kv:]...)
-		}
-	}
-	return s
-}
-
-// copy makes s a strand that has read what other has.
-func (s *strand) copy(other *strand) {
-	s.at, s.from = other.at, other.from
-	for l := range s.k {
-		s.k[l] = append(s.k[l][:0], other.k[l]...)
-		s.v[l] = append(s.v[l][:0], other.v[l]...)
-	}
-}
-
-// reader reads strands, many at once: one pass over the weights for all their tokens. It keeps its memory from one read to
-// the next.
+// reader reads runs, many at once: one pass over the weights for all their tokens. It keeps its memory from one read to the
+// next. It is for one goroutine.
 type reader struct {
 	m      *Model
 	ad     *Adapter
-	prompt *cache // shared by all strands; nil for none
+	pages  *pages
 	mem    *arena
 	attend attend
-	hidden []float32 // strands×D, final normed hidden state of the last token of each
+	hidden []float32 // runs×D, final normed hidden state of the last token of each
 }
 
-func (m *Model) newReader(ad *Adapter, prompt *cache) *reader {
-	r := &reader{m: m, ad: ad, prompt: prompt, mem: m.arenas.Get().(*arena)}
+func (m *Model) newReader(ad *Adapter, p *pages) *reader {
+	r := &reader{m: m, ad: ad, pages: p, mem: m.arenas.Get().(*arena)}
 	r.attend.init(&m.config)
 	return r
 }
@@ -65,42 +30,47 @@ func (m *Model) newReader(ad *Adapter, prompt *cache) *reader {
 // close gives the memory back.
 func (r *reader) close() { m := r.m; m.arenas.Put(r.mem); r.mem = nil }
 
-// read reads the tokens of every strand and appends their keys and values to it. The returned hidden states of the last
-// tokens, strands×D, are valid until the next read.
-func (r *reader) read(strands []*strand) []float32 {
+// read reads the tokens of at least one run and adds them to its past. The returned hidden states of the last tokens,
+// runs×D, are valid until the next read. Runs of texts that share pages are best next to each other.
+func (r *reader) read(runs []run) []float32 {
 	r.mem.reset(0, 0)
 	m, c := r.m, &r.m.config
 	n := 0
-	for _, s := range strands {
-		n += len(s.tokens)
+	for _, u := range runs {
+		n += len(u.tokens)
 	}
 	x := r.mem.floats(n * c.Dim)
 	row := 0
-	for _, s := range strands {
-		for _, token := range s.tokens {
+	for _, u := range runs {
+		for _, token := range u.tokens {
 			m.embedding(x[row*c.Dim:(row+1)*c.Dim], token)
 			row++
 		}
 	}
-	r.attend.plan(strands, n)
+	r.attend.plan(runs, n)
 	for l := range m.layers {
-		r.layer(l, strands, x)
+		r.layer(l, runs, x)
 	}
-	if cap(r.hidden) < len(strands)*c.Dim {
-		r.hidden = make([]float32, len(strands)*c.Dim)
-	}
-	r.hidden = r.hidden[:len(strands)*c.Dim]
+	r.hidden = grown(r.hidden, len(runs)*c.Dim)
 	row = 0
-	for i, s := range strands {
-		row += len(s.tokens)
+	for i, u := range runs {
+		row += len(u.tokens)
 		kernel.RMSNorm(r.hidden[i*c.Dim:(i+1)*c.Dim], x[(row-1)*c.Dim:row*c.Dim], m.outNorm.w, c.Eps)
-		s.at += len(s.tokens)
+		u.past.n += len(u.tokens)
 	}
 	return r.hidden
 }
 
+// grown returns n values of x, whatever they are, and makes it longer if it must.
+func grown(x []float32, n int) []float32 {
+	if cap(x) < n {
+		return make([]float32, n, n+n/4)
+	}
+	return x[:n]
+}
+
 // layer turns x, n×D, into the layer's output.
-func (r *reader) layer(i int, strands []*strand, x []float32) {
+func (r *reader) layer(i int, runs []run, x []float32) {
 	m, c, mem := r.m, &r.m.config, r.mem
 	l, low, n := &m.layers[i], r.ad.layer(i), len(x)/r.m.config.Dim
 	chunk, mark := mem.mark()
@@ -113,14 +83,15 @@ func (r *reader) layer(i int, strands []*strand, x []float32) {
 	r.norm(q, l.qNorm)
 	r.norm(k, l.kNorm)
 	row := 0
-	for _, s := range strands {
-		from, table := row, l.rope.upTo(s.at+len(s.tokens))
-		for t := range s.tokens {
-			m.turn(l, q[row*l.q.out:(row+1)*l.q.out], k[row*l.k.out:(row+1)*l.k.out], table, s.at+t, 1)
+	for _, u := range runs {
+		at := u.past.n
+		table := l.rope.upTo(at + len(u.tokens))
+		for t := range u.tokens {
+			k, v := k[row*l.k.out:(row+1)*l.k.out], v[row*l.v.out:(row+1)*l.v.out]
+			m.turn(l, q[row*l.q.out:(row+1)*l.q.out], k, table, at+t, 1)
+			r.pages.store(u.past, i, at+t, k, v)
 			row++
 		}
-		s.k[i] = append(s.k[i], k[from*l.k.out:row*l.k.out]...)
-		s.v[i] = append(s.v[i], v[from*l.v.out:row*l.v.out]...)
 	}
 	y := mem.floats(n * l.o.in)
 	r.attend.run(r, i, q, y)

@@ -24,6 +24,9 @@ type isa struct {
 	max func(x []float32) float32
 	// expSum stores exp(x − shift) in dst, which may be x or nil, and returns the sum.
 	expSum func(dst, x []float32, shift float32) float64
+	// toHalf and fromHalf are FloatToHalf and HalfToFloat.
+	toHalf   func(dst []uint16, x []float32)
+	fromHalf func(dst []float32, x []uint16)
 	// siluMul and siluMulBackward are SiLUMul and SiLUMulBackward.
 	siluMul         func(dst, gate, up []float32)
 	siluMulBackward func(dgate, dup, dy, gate, up []float32)
@@ -34,6 +37,7 @@ var portable = &isa{
 	name: "portable",
 	mr:   4, nr: 4, micro: microGo, transpose: transposeGo,
 	dot: dotGo, axpy: axpyGo, scale: scaleGo, max: maxGo,
+	toHalf: toHalfGo, fromHalf: fromHalfGo,
 	expSum: expSumGo, siluMul: siluMulGo, siluMulBackward: siluMulBackwardGo,
 }
 

@@ -30,6 +30,7 @@ var avx2 = &isa{
 	}, 8),
 	transpose: transposeAMD64,
 	dot:       dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
+	toHalf: toHalfGo, fromHalf: fromHalfGo,
 	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
 }
 
@@ -47,6 +48,7 @@ var avx512 = &isa{
 	}, 16),
 	transpose: transposeAMD64,
 	dot:       dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
+	toHalf: toHalfGo, fromHalf: fromHalfGo,
 	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
 }
 
