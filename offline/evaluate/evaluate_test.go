@@ -210,7 +210,7 @@ func TestFile(t *testing.T) {
 			return lm.Open(dir + "/other.gguf")
 		}
 		return lm.Open(path)
-	}, func(context.Context) ([]chat.Model, error) { return nil, nil }, lm.Options{})
+	}, func(context.Context) ([]chat.Model, error) { return nil, nil }, lm.Options{Exact: true})
 	prompts := [][]chat.Message{{{Role: chat.User, Content: "What did the teacher explain?"}}, {{Role: chat.User, Content: "Why?"}}}
 	same, err := File(context.Background(), liar{Engine: engine}, "same", m, prompts, 12)
 	if err != nil {
