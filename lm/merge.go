@@ -14,7 +14,8 @@ import (
 // plumb.base, the digest of the file it was added to. A nil adapter writes the model anew in another type.
 type Merge struct {
 	Adapter *Adapter
-	// Type is F16, BF16, F32 or Q8_0 for every matrix (vectors stay float32). Keep leaves tensors that the adapter does not
+	// Type is one that [gguf.Type.Writable] allows, for every matrix (vectors stay float32; a matrix whose rows are no whole
+	// blocks is F16). Keep leaves tensors that the adapter does not
 	// touch byte for byte as they are and writes the others as F16: the smallest change.
 	Type  gguf.Type
 	Keep  bool
@@ -67,7 +68,7 @@ func (g Merge) target(info gguf.TensorInfo, touched bool) gguf.Type {
 		return gguf.F16
 	case len(info.Dims) < 2:
 		return gguf.F32
-	case g.Type == gguf.Q8_0 && info.Dims[0]%32 != 0:
+	case info.Dims[0]%uint64(g.Type.BlockSize()) != 0:
 		return gguf.F16 // rows that are not whole blocks
 	}
 	return g.Type
@@ -93,14 +94,16 @@ func (g Merge) keys(m *Model) []gguf.Pair {
 	if number, ok := fileTypes[g.Type]; ok && !g.Keep {
 		set("general.file_type", number)
 	}
-	if g.Type == gguf.Q8_0 && !g.Keep {
+	if g.Type.BlockSize() > 1 && !g.Keep {
 		set("general.quantization_version", uint32(2)) // of the layout of ggml's blocks
 	}
 	return kv
 }
 
 // fileTypes are llama.cpp's numbers for files mostly of one type.
-var fileTypes = map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q8_0: 7, gguf.BF16: 32}
+var fileTypes = map[gguf.Type]uint32{
+	gguf.F32: 0, gguf.F16: 1, gguf.BF16: 32, gguf.Q8_0: 7, gguf.Q5_0: 8, gguf.Q5_1: 9, gguf.Q4_0: 2, gguf.Q4_1: 3,
+}
 
 // touched returns the adapter's pairs by the name of the tensor they add to.
 func (m *Model) touched(ad *Adapter) map[string]*pair {

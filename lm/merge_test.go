@@ -28,6 +28,8 @@ func TestMergedFileEqualsModelWithAdapter(t *testing.T) {
 		"keep": {Merge{Adapter: ad, Keep: true}, 1e-5}, // the file is F32
 		"f16":  {Merge{Adapter: ad, Type: gguf.F16}, .02},
 		"q8_0": {Merge{Adapter: ad, Type: gguf.Q8_0}, .3},
+		"q5_1": {Merge{Adapter: ad, Type: gguf.Q5_1}, 2},
+		"q4_0": {Merge{Adapter: ad, Type: gguf.Q4_0}, 4},
 	} {
 		path := filepath.Join(t.TempDir(), "merged.gguf")
 		c.merge.Extra = []gguf.Pair{{Key: "plumb.run", Value: "run-1"}}

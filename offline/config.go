@@ -28,7 +28,7 @@ type Config struct {
 	Pairs  pairs.Options `json:"pairs,omitzero"`  // how votes become rows
 	Split  pairs.Split   `json:"split,omitzero"`  // what is held out
 	Limits gate.Limits   `json:"limits,omitzero"` // what passes the gate
-	Type   string        `json:"type,omitempty"`  // of the published matrices: f16, f32, bf16, q8_0, or keep; f16
+	Type   string        `json:"type,omitempty"`  // of the published matrices: f16, f32, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, or keep; f16
 
 	LeastRows int     `json:"least_rows,omitempty"` // fewer training rows make no model; 20
 	Canary    float64 `json:"canary,omitempty"`     // share of users who get the new model first, [0, 1); 0 makes it live at once
@@ -88,8 +88,8 @@ func (c Config) Check() error {
 	if trained.Full {
 		problems = append(problems, errors.New("full: a run trains an adapter, so that the base stays the reference"))
 	}
-	if _, err := gguf.ParseType(c.Type); err != nil && c.Type != "keep" {
-		problems = append(problems, fmt.Errorf("type: got %q, want f16, f32, bf16, q8_0 or keep", c.Type))
+	if t, err := gguf.ParseType(c.Type); (err != nil || !t.Writable()) && c.Type != "keep" {
+		problems = append(problems, fmt.Errorf("type: got %q, want f16, f32, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 or keep", c.Type))
 	}
 	if !(c.Canary >= 0 && c.Canary < 1) {
 		problems = append(problems, fmt.Errorf("canary: got %v, want a share in [0, 1)", c.Canary))

@@ -93,7 +93,7 @@ type AlignRunCmd struct {
 	Prompts    int     `help:"Held-out prompts that replies are drawn to for the gate." default:"24"`
 	Canary     float64 `help:"Share of users who get the new model first; 0 makes it live at once." default:"0"`
 	NoPublish  bool    `help:"End after the gate, without touching the upstream; a run that passed is published by plumb align promote RUN."`
-	Type       string  `help:"Type of the published matrices." default:"f16" enum:"f16,bf16,f32,q8_0,keep"`
+	Type       string  `help:"Type of the published matrices." default:"f16" enum:"f16,bf16,f32,q8_0,q5_1,q5_0,q4_1,q4_0,keep"`
 	Lenient    bool    `help:"Let a model pass though a check had too little data to say anything." setting:"align_lenient"`
 	Threads    int     `help:"Threads; 0 takes all processors." default:"0"`
 	Background bool    `help:"Leave the processor to others: idle scheduling, in a session of its own."`

@@ -280,7 +280,7 @@ type LMMergeCmd struct {
 	Model   string `help:"GGUF file of the base." required:"" placeholder:"FILE" type:"existingfile"`
 	Adapter string `help:"Adapter: a GGUF file, or a PEFT folder." required:"" placeholder:"PATH" type:"path"`
 	Out     string `help:"Where to write the merged model." required:"" placeholder:"FILE"`
-	Type    string `help:"Type of the matrices: keep leaves untouched ones as they are and writes the others as f16." default:"f16" enum:"f16,bf16,f32,q8_0,keep"`
+	Type    string `help:"Type of the matrices: keep leaves untouched ones as they are and writes the others as f16." default:"f16" enum:"f16,bf16,f32,q8_0,q5_1,q5_0,q4_1,q4_0,keep"`
 }
 
 // Run implements the command.
@@ -297,7 +297,7 @@ func (cmd *LMMergeCmd) Run(c *Context) error {
 type LMQuantizeCmd struct {
 	Model string `help:"GGUF file." required:"" placeholder:"FILE" type:"existingfile"`
 	Out   string `help:"Where to write the model." required:"" placeholder:"FILE"`
-	Type  string `help:"Type of the matrices." default:"q8_0" enum:"f16,bf16,f32,q8_0"`
+	Type  string `help:"Type of the matrices." default:"q8_0" enum:"f16,bf16,f32,q8_0,q5_1,q5_0,q4_1,q4_0"`
 }
 
 // Run implements the command.

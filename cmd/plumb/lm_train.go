@@ -47,7 +47,7 @@ type LMTrainCmd struct {
 	Anchor      float64 `help:"Weight of the likelihood of --anchors." default:"0"`
 	Start       string  `help:"Adapter to begin with." placeholder:"FILE" type:"existingfile"`
 	Full        bool    `help:"Train all weights, not an adapter (sft)."`
-	Type        string  `help:"With --full: type of the matrices in the file." default:"f16" enum:"f32,f16,bf16,q8_0"`
+	Type        string  `help:"With --full: type of the matrices in the file." default:"f16" enum:"f32,f16,bf16,q8_0,q5_1,q5_0,q4_1,q4_0"`
 	Resume      string  `help:"Folder of checkpoints: goes on from the one in it, if there is one of this training." placeholder:"DIR"`
 	Cache       string  `help:"Folder in which the reference's log-probs are kept for the next training." placeholder:"DIR"`
 }

@@ -13,6 +13,7 @@ type decodeBlock func(dst []float32, src []byte)
 var decoders = map[Type]decodeBlock{
 	Q8_0: decodeQ8_0, Q4_0: decodeQ4_0, Q4_1: decodeQ4_1, Q5_0: decodeQ5_0, Q5_1: decodeQ5_1,
 	Q2_K: decodeQ2_K, Q3_K: decodeQ3_K, Q4_K: decodeQ4_K, Q5_K: decodeQ5_K, Q6_K: decodeQ6_K,
+	IQ4_NL: decodeIQ4_NL, IQ4_XS: decodeIQ4_XS, MXFP4: decodeMXFP4,
 }
 
 func (t Type) decodable() bool {
@@ -20,7 +21,7 @@ func (t Type) decodable() bool {
 }
 
 // Dequantize decodes src, whole blocks of type t, into dst, whose length is the number of values. The values are those
-// of ggml, bit for bit. It allocates nothing; disjoint parts of a tensor may be decoded concurrently.
+// of ggml, bit for bit. It allocates nothing after the first call; disjoint parts of a tensor may be decoded concurrently.
 func Dequantize(dst []float32, t Type, src []byte) error {
 	if !t.decodable() {
 		return fmt.Errorf("dequantize %v: the type cannot be decoded", t)
@@ -34,17 +35,11 @@ func Dequantize(dst []float32, t Type, src []byte) error {
 	}
 	switch t {
 	case F32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
-		}
+		decodeF32(dst, src)
 	case F16:
-		for i := range dst {
-			dst[i] = half(binary.LittleEndian.Uint16(src[2*i:]))
-		}
+		decodeF16(dst, src)
 	case BF16:
-		for i := range dst {
-			dst[i] = brain(binary.LittleEndian.Uint16(src[2*i:]))
-		}
+		decodeBF16(dst, src)
 	default:
 		decode, values, bytes := decoders[t], t.BlockSize(), t.BlockBytes()
 		for ; len(dst) > 0; dst, src = dst[values:], src[bytes:] {
@@ -52,6 +47,42 @@ func Dequantize(dst []float32, t Type, src []byte) error {
 		}
 	}
 	return nil
+}
+
+// Below, four values at a time have one check that they are there.
+
+func decodeF32(dst []float32, src []byte) {
+	for ; len(dst) >= 4 && len(src) >= 16; dst, src = dst[4:], src[16:] {
+		a, b := binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[8:])
+		dst[0], dst[1] = math.Float32frombits(uint32(a)), math.Float32frombits(uint32(a>>32))
+		dst[2], dst[3] = math.Float32frombits(uint32(b)), math.Float32frombits(uint32(b>>32))
+	}
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+	}
+}
+
+func decodeF16(dst []float32, src []byte) {
+	table := halves()
+	for ; len(dst) >= 4 && len(src) >= 8; dst, src = dst[4:], src[8:] {
+		a := binary.LittleEndian.Uint64(src)
+		dst[0], dst[1] = table[uint16(a)], table[uint16(a>>16)]
+		dst[2], dst[3] = table[uint16(a>>32)], table[uint16(a>>48)]
+	}
+	for i := range dst {
+		dst[i] = table[binary.LittleEndian.Uint16(src[2*i:])]
+	}
+}
+
+func decodeBF16(dst []float32, src []byte) {
+	for ; len(dst) >= 4 && len(src) >= 8; dst, src = dst[4:], src[8:] {
+		a := binary.LittleEndian.Uint64(src)
+		dst[0], dst[1] = math.Float32frombits(uint32(a)<<16), math.Float32frombits(uint32(a)&0xffff0000)
+		dst[2], dst[3] = math.Float32frombits(uint32(a>>32)<<16), math.Float32frombits(uint32(a>>32)&0xffff0000)
+	}
+	for i := range dst {
+		dst[i] = brain(binary.LittleEndian.Uint16(src[2*i:]))
+	}
 }
 
 func scale(b []byte) float32 { return half(binary.LittleEndian.Uint16(b)) }

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// oracle is testdata/quant.json.gz: blocks and values as gguf-py and ggml decode and encode them.
+// oracle is testdata/quant.json.gz, blocks and values as gguf-py and ggml decode and encode them, with the types of
+// testdata/iq.json, which iq.py beside it makes with gguf-py.
 type oracle struct {
 	Dequantise map[string]struct {
 		Block, Bytes int
@@ -47,6 +48,13 @@ func readOracle(t *testing.T) oracle {
 	}
 	var o oracle
 	if err := json.NewDecoder(z).Decode(&o); err != nil {
+		t.Fatal(err)
+	}
+	more, err := os.ReadFile("testdata/iq.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(more, &o); err != nil { // adds to the map
 		t.Fatal(err)
 	}
 	return o

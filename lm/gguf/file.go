@@ -1,8 +1,10 @@
 package gguf
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -18,6 +20,7 @@ type File struct {
 	keys      map[string]int // position in kv
 	tensors   []TensorInfo
 	names     map[string]int // position in tensors
+	more      []*File        // the parts after this one, of a model in several files
 
 	once   sync.Once
 	digest string
@@ -35,8 +38,10 @@ type TensorInfo struct {
 	Name   string
 	Type   Type
 	Dims   []uint64 // number of values along each axis, the fastest first: a matrix of rows × columns is {columns, rows}
-	Offset uint64   // from the start of the file
+	Offset uint64   // from the start of the file it lies in
 	Size   uint64   // in bytes
+
+	part int // which file it lies in, of a model in several
 }
 
 // Len returns the number of values, the product of Dims.
@@ -51,7 +56,22 @@ func (t TensorInfo) Len() int {
 // Open opens the file at path. Where the system can map files, tensors are read from disk as they are touched and the
 // memory is the system's cache, shared between processes. The file must not be changed in place while it is open: a
 // mapped file that is cut short kills the process. Replacing it by a rename is safe.
+//
+// A model in several files, NAME-00001-of-0000N.gguf and so on, is opened by its first; the others are looked for beside
+// it. It then appears as one file with the tensors of all, without the keys that number the parts.
 func Open(path string) (*File, error) {
+	f, err := openOne(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.openParts(path); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open model file %s: %w", path, err)
+	}
+	return f, nil
+}
+
+func openOne(path string) (*File, error) {
 	data, unmap, err := mapFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("open model file: %w", err)
@@ -65,7 +85,8 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// Parse reads a file that is already in memory, such as an embedded one. The File keeps data, which must not change.
+// Parse reads a file that is already in memory, such as an embedded one. The File keeps data, which must not change. Of a
+// model in several files it reads one part as it is: see Join.
 func Parse(data []byte) (*File, error) {
 	f := &File{data: data}
 	if err := f.parse(); err != nil {
@@ -76,20 +97,28 @@ func Parse(data []byte) (*File, error) {
 
 // Close releases the file. What Bytes returned must not be used afterwards; keys and their values may.
 func (f *File) Close() error {
-	if f.unmap == nil {
-		return nil
+	var problems []error
+	for _, part := range f.parts() {
+		if part.unmap != nil {
+			problems = append(problems, part.unmap())
+			part.unmap, part.data = nil, nil
+		}
 	}
-	unmap := f.unmap
-	f.unmap, f.data = nil, nil
-	return unmap()
+	return errors.Join(problems...)
 }
 
-// Digest returns "sha256:" and the hex digest of the whole file, which names it in a registry of blobs. The first call
-// reads the whole file.
+// parts returns the files that the model lies in, this one first.
+func (f *File) parts() []*File { return append([]*File{f}, f.more...) }
+
+// Digest returns "sha256:" and the hex digest of the whole file, which names it in a registry of blobs; of a model in
+// several files, that of their bytes one after the other. The first call reads everything.
 func (f *File) Digest() string {
 	f.once.Do(func() {
-		sum := sha256.Sum256(f.data)
-		f.digest = "sha256:" + hex.EncodeToString(sum[:])
+		hash := sha256.New()
+		for _, part := range f.parts() {
+			hash.Write(part.data)
+		}
+		f.digest = "sha256:" + hex.EncodeToString(hash.Sum(nil))
 	})
 	return f.digest
 }
@@ -100,8 +129,14 @@ func (f *File) Version() int { return int(f.version) }
 // Alignment returns the bytes to whose multiples tensors are aligned.
 func (f *File) Alignment() int { return int(f.alignment) }
 
-// Len returns the length of the file in bytes.
-func (f *File) Len() int { return len(f.data) }
+// Len returns the length of the file, or of all parts, in bytes.
+func (f *File) Len() int {
+	n := 0
+	for _, part := range f.parts() {
+		n += len(part.data)
+	}
+	return n
+}
 
 // KV returns all pairs in the order of the file. The caller must not change them.
 func (f *File) KV() []Pair { return f.kv }
@@ -121,7 +156,11 @@ func (f *File) Tensor(name string) (TensorInfo, bool) {
 // Bytes returns the stored bytes of a tensor of this file, without copying: they must not be changed. It panics if the
 // tensor does not lie within the file.
 func (f *File) Bytes(t TensorInfo) []byte {
-	return f.data[t.Offset : t.Offset+t.Size : t.Offset+t.Size]
+	data := f.data
+	if t.part > 0 {
+		data = f.more[t.part-1].data
+	}
+	return data[t.Offset : t.Offset+t.Size : t.Offset+t.Size]
 }
 
 // TensorFloats decodes a tensor of this file into new memory.
@@ -140,21 +179,11 @@ func (f *File) TensorFloats(name string) ([]float32, error) {
 	return dst, nil
 }
 
-// Reader returns the whole file as a stream of bytes, to be copied or uploaded.
-func (f *File) Reader() *io.SectionReader {
-	return io.NewSectionReader(bytesAt(f.data), 0, int64(len(f.data)))
-}
-
-// bytesAt reads from a slice at any place.
-type bytesAt []byte
-
-func (b bytesAt) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 || off > int64(len(b)) {
-		return 0, io.EOF
+// Reader returns the whole file, or all parts one after the other, as a stream of bytes.
+func (f *File) Reader() io.Reader {
+	var all []io.Reader
+	for _, part := range f.parts() {
+		all = append(all, bytes.NewReader(part.data))
 	}
-	n := copy(p, b[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
+	return io.MultiReader(all...)
 }
