@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // bpe is byte-level byte-pair encoding: text is cut into words, and in each word the pair of neighbours with the
@@ -91,11 +93,16 @@ func cutMerge(line string) (left, right string, ok bool) {
 
 func (b *bpe) prefixed() bool { return false }
 
+func (b *bpe) found(token string) string { return token }
+
 func (b *bpe) decode(dst []byte, token string, _ Type) []byte {
 	return appendUnmapped(dst, token, &b.inverse)
 }
 
 func (b *bpe) encode(dst []int32, text string, _ bool) []int32 {
+	if b.pre.compose {
+		text = norm.NFC.String(text)
+	}
 	for word := range b.pre.words(text) {
 		if id, ok := b.words[word]; ok {
 			dst = append(dst, id)

@@ -112,6 +112,14 @@ func smollm2(t testing.TB) *Tokenizer {
 }
 
 var readSmolLM2 = sync.OnceValues(func() (*Tokenizer, error) {
+	keys, err := readSmolLM2Keys()
+	if err != nil {
+		return nil, err
+	}
+	return New(keys)
+})
+
+var readSmolLM2Keys = sync.OnceValues(func() (keyMap, error) {
 	f, err := read("smollm2-keys")
 	if err != nil {
 		return nil, err
@@ -121,7 +129,7 @@ var readSmolLM2 = sync.OnceValues(func() (*Tokenizer, error) {
 		tokens = append(tokens, strings.Replace(line.(string), " ", "", 1))
 		types = append(types, 1.0)
 	}
-	return New(f.Keys.with("tokens", tokens).with("token_type", types))
+	return f.Keys.with("tokens", tokens).with("token_type", types), nil
 })
 
 func newTokenizer(t testing.TB, keys Keys) *Tokenizer {

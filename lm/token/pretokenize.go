@@ -13,6 +13,7 @@ import (
 type pretokenizer struct {
 	next       func(text string) int // length of the word that text begins with; text is not empty
 	split      func(text string) int // length of the segment to which next is confined; nil for the whole text
+	compose    bool                  // text is put into normal form C before it is cut, which loses how it was written
 	wholeWords bool                  // a word that is a token becomes that token without merging
 	addBOS     bool                  // whether BOS is put before texts where the file does not say
 }
@@ -30,7 +31,10 @@ var pretokenizers = func() map[string]pretokenizer {
 		{"default", pretokenizer{next: defaultWord, split: splitPunctuation}},
 		{"llama-bpe llama3 llama-v3 falcon3 pixtral", pretokenizer{next: llama3Word, wholeWords: true, addBOS: true}},
 		{"dbrx smaug-bpe", pretokenizer{next: llama3Word}},
-		{"qwen2 deepseek-r1-qwen stablelm2", pretokenizer{next: qwen2Word}},
+		{"qwen2 deepseek-r1-qwen", pretokenizer{next: qwen2Word, compose: true}},
+		{"stablelm2", pretokenizer{next: qwen2Word}},
+		{"tekken", pretokenizer{next: tekkenWord, wholeWords: true, addBOS: true}},
+		{"deepseek-v3", pretokenizer{next: deepseekWord, split: splitDeepseek}},
 	} {
 		for name := range strings.FieldsSeq(g.names) {
 			m[name] = g.pre
@@ -172,6 +176,11 @@ func modernWord(text string, numerals int) int {
 		n += at
 		return n + lineEnds(text[n:])
 	}
+	return blanks(text)
+}
+
+// blanks matches \s*[\r\n]+|\s+(?!\S)|\s+ where text begins with a space.
+func blanks(text string) int {
 	blank := run(text, space)
 	if n := strings.LastIndexAny(text[:blank], "\r\n"); n >= 0 {
 		return n + 1

@@ -2,6 +2,7 @@ package token
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -29,6 +30,7 @@ func newSPM(keys Keys, v *vocabulary) (*spm, error) {
 	for b := range s.bytes {
 		s.bytes[b] = -1
 	}
+	var blanks []int
 	for i, text := range v.tokens {
 		if s.scores[i] != s.scores[i] {
 			return nil, fmt.Errorf("key %s: number %d is not a number", keyScores, i)
@@ -41,7 +43,16 @@ func newSPM(keys Keys, v *vocabulary) (*spm, error) {
 			}
 			s.bytes[b] = int32(i)
 		case Normal, UserDefined:
-			s.ids[text] = int32(i)
+			if isBlanks(text) {
+				blanks = append(blanks, i)
+			}
+			s.ids[strings.ReplaceAll(text, " ", mark)] = int32(i)
+		}
+	}
+	if len(blanks) > 0 { // runs of spaces are merged before all else, the longest first
+		s.scores = slices.Clone(s.scores)
+		for _, i := range blanks {
+			s.scores[i] = float32(1e6 + len(v.tokens[i]))
 		}
 	}
 	if prefix, ok := keys.Bool(keySpacePrefix); ok {
@@ -50,6 +61,18 @@ func newSPM(keys Keys, v *vocabulary) (*spm, error) {
 	var err error
 	s.unknown, err = v.id(keys, keyUnknown, 0)
 	return s, err
+}
+
+// isBlanks tells a run of spaces that is a token, as Gemma has them.
+func isBlanks(text string) bool { return len(text) > 1 && strings.Trim(text, " ") == "" }
+
+// found returns the text in which a user-defined token is found before text is cut. Runs of spaces are not: they are merged, and
+// found where they are written as "▁".
+func (s *spm) found(token string) string {
+	if isBlanks(token) {
+		return strings.ReplaceAll(token, " ", mark)
+	}
+	return token
 }
 
 // parseByte reads <0x0A>.

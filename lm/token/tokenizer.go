@@ -23,6 +23,7 @@ type Tokenizer struct {
 type encoder interface {
 	encode(dst []int32, text string, first bool) []int32
 	decode(dst []byte, token string, t Type) []byte // appends what a token that is not special stands for
+	found(token string) string                      // the text in which a user-defined token is found
 	prefixed() bool                                 // whether encode puts a space before the first text
 }
 
@@ -80,8 +81,9 @@ func (t *Tokenizer) readPieces(v *vocabulary) error {
 		id := int32(i)
 		switch {
 		case v.types[i] == UserDefined:
-			t.always.add(text, id)
-			fallthrough
+			t.always.add(t.kind.found(text), id)
+			t.marks.add(t.kind.found(text), id)
+			t.pieces = append(t.pieces, text...)
 		case v.special(id):
 			t.marks.add(text, id)
 			t.pieces = append(t.pieces, text...)
