@@ -34,8 +34,14 @@ func (f *fence) floats(n int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(end))), n)
 }
 
+// halves returns the last n halves before the fence.
+func (f *fence) halves(n int) []uint16 {
+	end := f.memory[len(f.memory)-2*n:]
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(end))), n)
+}
+
 func TestKernelsStayWithinTheirSlices(t *testing.T) {
-	a, b, c, d, e := newFence(t), newFence(t), newFence(t), newFence(t), newFence(t)
+	a, b, c, d, e, f := newFence(t), newFence(t), newFence(t), newFence(t), newFence(t), newFence(t)
 	forEach(t, func(t *testing.T, s *isa) {
 		for rows := 1; rows <= s.mr; rows++ {
 			for _, k := range []int{1, 2, 3, 4, 5, 8, 13, 200} {
@@ -59,6 +65,8 @@ func TestKernelsStayWithinTheirSlices(t *testing.T) {
 			s.expSum(nil, x, 0)
 			s.expSum(z, x, 0)
 			s.siluMul(z, x, y)
+			s.toHalf(f.halves(n), x)
+			s.fromHalf(y, f.halves(n))
 			s.siluMulBackward(d.floats(n), e.floats(n), z, x, y)
 		}
 		r := rand.New(rand.NewPCG(8, 1))

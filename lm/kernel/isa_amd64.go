@@ -30,7 +30,7 @@ var avx2 = &isa{
 	}, 8),
 	transpose: transposeAMD64,
 	dot:       dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
-	toHalf: toHalfGo, fromHalf: fromHalfGo,
+	toHalf: toHalfAMD64, fromHalf: fromHalfAMD64,
 	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
 }
 
@@ -48,7 +48,7 @@ var avx512 = &isa{
 	}, 16),
 	transpose: transposeAMD64,
 	dot:       dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
-	toHalf: toHalfGo, fromHalf: fromHalfGo,
+	toHalf: toHalfAMD64, fromHalf: fromHalfAMD64,
 	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
 }
 
@@ -158,4 +158,20 @@ func siluMulBackwardAMD64(dgate, dup, dy, gate, up []float32) {
 		copy(dgate[whole:], g[:])
 		copy(dup[whole:], u[:])
 	}
+}
+
+func toHalfAMD64(dst []uint16, x []float32) {
+	whole := len(x) &^ 7
+	if whole > 0 {
+		toHalfF16C(&dst[0], &x[0], whole)
+	}
+	toHalfGo(dst[whole:], x[whole:]) // the same bits
+}
+
+func fromHalfAMD64(dst []float32, x []uint16) {
+	whole := len(x) &^ 7
+	if whole > 0 {
+		fromHalfF16C(&dst[0], &x[0], whole)
+	}
+	fromHalfGo(dst[whole:], x[whole:])
 }

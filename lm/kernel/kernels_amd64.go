@@ -138,3 +138,9 @@ func siluMulAVX2(dst *float32, gate *float32, up *float32, n int)
 
 // siluMulBackwardAVX2 is SiLUMulBackward for n values, a multiple of 8.
 func siluMulBackwardAVX2(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int)
+
+// toHalfF16C stores x[i] in dst[i] as binary16, rounded to nearest even, for i < n, a multiple of 8.
+func toHalfF16C(dst *uint16, x *float32, n int)
+
+// fromHalfF16C stores the binary16 values x[i] in dst[i] for i < n, a multiple of 8.
+func fromHalfF16C(dst *float32, x *uint16, n int)

@@ -6415,3 +6415,61 @@ vectors:
 done:
 	VZEROUPPER
 	RET
+
+// func toHalfF16C(dst *uint16, x *float32, n int)
+// Requires: AVX, F16C
+TEXT ·toHalfF16C(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+
+more:
+	CMPQ      DX, $0x00000008
+	JL        done
+	VMOVUPS   (CX), Y0
+	VCVTPS2PH $0x00, Y0, (AX)
+	ADDQ      $0x00000010, AX
+	ADDQ      $0x00000020, CX
+	SUBQ      $0x00000008, DX
+	JMP       more
+
+done:
+	VZEROUPPER
+	RET
+
+// func fromHalfF16C(dst *float32, x *uint16, n int)
+// Requires: AVX, F16C
+TEXT ·fromHalfF16C(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+
+four:
+	CMPQ      DX, $0x00000020
+	JL        one
+	VCVTPH2PS (CX), Y0
+	VMOVUPS   Y0, (AX)
+	VCVTPH2PS 16(CX), Y0
+	VMOVUPS   Y0, 32(AX)
+	VCVTPH2PS 32(CX), Y0
+	VMOVUPS   Y0, 64(AX)
+	VCVTPH2PS 48(CX), Y0
+	VMOVUPS   Y0, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      $0x00000020, DX
+	JMP       four
+
+one:
+	CMPQ      DX, $0x00000008
+	JL        done
+	VCVTPH2PS (CX), Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000010, CX
+	SUBQ      $0x00000008, DX
+	JMP       one
+
+done:
+	VZEROUPPER
+	RET

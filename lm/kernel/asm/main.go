@@ -16,5 +16,6 @@ func main() {
 	maximum()
 	exponential()
 	silu()
+	half()
 	Generate()
 }
