@@ -1,6 +1,7 @@
-// Package lm is a llama-family language model in Go: reading a GGUF file, the forward pass, the backward pass, low-rank
-// adapters, merging, and decoding. It is written by hand in llm.c's manner: each forward function has its backward beside
-// it with mirrored names, and shapes stand in comments.
+// Package lm is a language model in Go, of the llama, mistral, qwen and gemma families: reading a GGUF file, the forward pass,
+// the backward pass, low-rank adapters, merging, and decoding. What a family has of its own is in a file, family_NAME.go. It is
+// written by hand in llm.c's manner: each forward function has its backward beside it with mirrored names, and shapes stand in
+// comments.
 //
 // Shapes use these letters: T rows (tokens of a batch, without padding), D width of the hidden state, H heads, G heads of
 // keys and values, S size of a head, F width of the feed-forward layer, V tokens of the vocabulary. All matrices are

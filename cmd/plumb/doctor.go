@@ -146,7 +146,7 @@ func (d *doctor) examineBase(ctx context.Context) {
 	}
 	m, path, err := d.openBase(ctx)
 	if err != nil {
-		d.add("base file", warning, err.Error(), "votes still choose replies by a reward model; to train the model itself name a GGUF file of the llama or qwen2 family with --base")
+		d.add("base file", warning, err.Error(), "votes still choose replies by a reward model; to train the model itself name a GGUF file of the llama, mistral, qwen or gemma families with --base")
 		return
 	}
 	defer m.Close()

@@ -14,7 +14,7 @@ import (
 	"plumb/chat"
 )
 
-// golden holds what jinja2, set up as in transformers, made of 13 conversations and 9 templates.
+// golden holds what jinja2, set up as in transformers, made of 13 conversations and 11 templates.
 type golden struct {
 	Messages  map[string][]chat.Message
 	Templates []struct {
@@ -81,8 +81,8 @@ func TestGolden(t *testing.T) {
 			}
 		}
 	}
-	if n != 2*13*9 {
-		t.Errorf("%d cases, want %d", n, 2*13*9)
+	if n != 2*13*11 {
+		t.Errorf("%d cases, want %d", n, 2*13*11)
 	}
 }
 
