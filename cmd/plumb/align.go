@@ -46,9 +46,9 @@ func newRunner(w *Where, s *store, u *upstream) *offline.Runner {
 		Holder: fmt.Sprintf("%s process %d", host, os.Getpid()),
 	}
 	if w.Upstream != "" {
-		r.BaseFile = w.Base
+		r.BaseFile = w.Base.Path
 	}
-	if w.Upstream == "" && w.Base == "" {
+	if w.Upstream == "" && w.Base.Path == "" {
 		for _, c := range corpus.New().Neutral() {
 			r.Neutral = append(r.Neutral, rows.Demonstration{
 				Prompt: rows.Text{Messages: []chat.Message{{Role: chat.User, Content: c[0]}}}, Completion: rows.Plain(c[1])})

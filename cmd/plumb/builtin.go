@@ -25,7 +25,7 @@ type localModels struct {
 }
 
 func newLocalModels(w *Where) *localModels {
-	return &localModels{base: w.baseName(), file: w.Base, dir: filepath.Join(w.Data, "models")}
+	return &localModels{base: w.baseName(), file: w.Base.Path, dir: filepath.Join(w.Data, "models")}
 }
 
 // path returns the file of a published model.

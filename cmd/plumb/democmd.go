@@ -44,7 +44,7 @@ func (cmd *DemoCmd) Validate() error {
 	return errors.Join(append(problems, cmd.Where.check(), cmd.Serving.check(), err)...)
 }
 
-func (cmd *DemoCmd) builtIn() bool { return cmd.Upstream == "" && cmd.Base == "" }
+func (cmd *DemoCmd) builtIn() bool { return cmd.Upstream == "" && cmd.Base.Path == "" }
 
 func (cmd *DemoCmd) tastes() ([]people.Taste, error) {
 	names := cmd.Taste

@@ -140,7 +140,7 @@ func (d *doctor) examineStore(ctx context.Context) {
 
 // examineBase sees whether the base model can be trained here.
 func (d *doctor) examineBase(ctx context.Context) {
-	if d.where.Base == "" && d.upstream == nil {
+	if d.where.Base.Path == "" && d.upstream == nil {
 		d.add("base file", skipped, "the upstream cannot be asked for it", "name it with --base, or see to the upstream first")
 		return
 	}
@@ -168,11 +168,11 @@ func (d *doctor) examineBase(ctx context.Context) {
 
 // openBase opens the file that training would begin with.
 func (d *doctor) openBase(ctx context.Context) (m *lm.Model, path string, err error) {
-	if u := d.upstream; d.where.Base == "" && u.local != nil {
+	if u := d.upstream; d.where.Base.Path == "" && u.local != nil {
 		m, err = u.local.open(ctx, u.local.base)
 		return m, "built in", err
 	}
-	path = d.where.Base
+	path = d.where.Base.Path
 	if path == "" {
 		if path, err = d.upstream.training().Locate(ctx, d.where.baseName()); err != nil {
 			return nil, "", err

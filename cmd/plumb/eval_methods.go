@@ -7,7 +7,6 @@ import (
 	"plumb/chat"
 	"plumb/cmd/plumb/people"
 	"plumb/cmd/plumb/study"
-	"plumb/lm"
 	"plumb/lm/kernel"
 	"plumb/lm/tiny"
 	"plumb/lm/tiny/corpus"
@@ -16,14 +15,14 @@ import (
 
 // EvalMethodsCmd is "plumb eval methods".
 type EvalMethodsCmd struct {
-	Votes   int      `help:"Votes that the simulated people give, of each kind: comparisons, thumbs, demonstrations." default:"300"`
-	Noise   float64  `help:"Share of wrong votes." default:"0.15"`
-	Seed    int64    `help:"Of everything that is drawn." default:"1"`
-	Taste   string   `help:"What the simulated people like. For the built-in model: list, brief, question, example, warm, thrifty; for others plain, calm, impersonal, direct. Empty: one of them." placeholder:"NAME"`
-	Methods []string `help:"Methods to compare; default: all, but of a base other than the built-in one sft, dpo, kto, rlhf." placeholder:"NAME"`
-	Base    string   `help:"GGUF file of another model than the built-in one." placeholder:"FILE" type:"existingfile" aliases:"model"`
-	Small   bool     `help:"A fraction of the votes, prompts and draws: to see what it costs, not which is best."`
-	Threads int      `help:"Threads; 0 takes all processors." default:"0"`
+	Votes   int       `help:"Votes that the simulated people give, of each kind: comparisons, thumbs, demonstrations." default:"300"`
+	Noise   float64   `help:"Share of wrong votes." default:"0.15"`
+	Seed    int64     `help:"Of everything that is drawn." default:"1"`
+	Taste   string    `help:"What the simulated people like. For the built-in model: list, brief, question, example, warm, thrifty; for others plain, calm, impersonal, direct. Empty: one of them." placeholder:"NAME"`
+	Methods []string  `help:"Methods to compare; default: all, but of a base other than the built-in one sft, dpo, kto, rlhf." placeholder:"NAME"`
+	Base    ModelFile `help:"GGUF file of another model than the built-in one, or ollama:NAME in Ollama's store." placeholder:"FILE" aliases:"model"`
+	Small   bool      `help:"A fraction of the votes, prompts and draws: to see what it costs, not which is best."`
+	Threads int       `help:"Threads; 0 takes all processors." default:"0"`
 }
 
 // Validate implements kong's check of the parsed flags.
@@ -48,9 +47,9 @@ func (cmd *EvalMethodsCmd) Validate() error {
 func (cmd *EvalMethodsCmd) taste() (people.Taste, error) {
 	name := cmd.Taste
 	if name == "" {
-		name = map[bool]string{true: "question", false: "calm"}[cmd.Base == ""]
+		name = map[bool]string{true: "question", false: "calm"}[cmd.Base.Path == ""]
 	}
-	found, err := people.Find([]string{name}, cmd.Base == "")
+	found, err := people.Find([]string{name}, cmd.Base.Path == "")
 	if err == nil && len(found) != 1 {
 		err = fmt.Errorf("--taste: got %q, want one taste", name)
 	}
@@ -95,7 +94,7 @@ func (cmd *EvalMethodsCmd) study() (study.Study, error) {
 	}
 	s := study.Study{Taste: taste, Votes: cmd.Votes, Noise: cmd.Noise, Seed: cmd.Seed, Methods: cmd.Methods}
 	voted, held := 100, 54
-	if cmd.Base == "" {
+	if cmd.Base.Path == "" {
 		s.Settings = study.Tiny()
 		for _, n := range corpus.New().Neutral() {
 			s.Neutral = append(s.Neutral, rows.Demonstration{
@@ -107,7 +106,7 @@ func (cmd *EvalMethodsCmd) study() (study.Study, error) {
 		if s.Methods == nil {
 			s.Methods = []string{"sft", "dpo", "kto", "rlhf"}
 		}
-		s.Model, err = lm.Open(cmd.Base)
+		s.Model, err = cmd.Base.Open()
 	}
 	if cmd.Small {
 		voted, held, s.Votes, s.MaxTokens = voted/4, held/4, min(s.Votes, 60), 48

@@ -57,12 +57,12 @@ func eachLine[T any](c *Context, f func(T) error) error {
 
 // LMTokenizeCmd is "plumb lm tokenize".
 type LMTokenizeCmd struct {
-	Model string `help:"GGUF file." required:"" placeholder:"FILE" type:"existingfile"`
+	Model ModelFile `help:"GGUF file, or ollama:NAME in Ollama's store." required:"" placeholder:"FILE"`
 }
 
 // Run implements the command.
 func (cmd *LMTokenizeCmd) Run(c *Context) error {
-	m, err := lm.Open(cmd.Model)
+	m, err := cmd.Model.Open()
 	if err != nil {
 		return err
 	}
@@ -99,9 +99,9 @@ func notNil[T any](s []T) []T {
 
 // LMLogprobCmd is "plumb lm logprob".
 type LMLogprobCmd struct {
-	Model   string `help:"GGUF file." required:"" placeholder:"FILE" type:"existingfile"`
-	Adapter string `help:"Adapter to add: a GGUF file, or a PEFT folder." placeholder:"PATH" type:"path"`
-	Threads int    `help:"Threads; 0 takes all processors." default:"0"`
+	Model   ModelFile `help:"GGUF file, or ollama:NAME in Ollama's store." required:"" placeholder:"FILE"`
+	Adapter string    `help:"Adapter to add: a GGUF file, or a PEFT folder." placeholder:"PATH" type:"path"`
+	Threads int       `help:"Threads; 0 takes all processors." default:"0"`
 }
 
 // logprobInput is one line of its input.
@@ -159,12 +159,12 @@ func (cmd *LMLogprobCmd) Run(c *Context) error {
 }
 
 // openAdapted opens a model and, unless its name is empty, an adapter for it.
-func openAdapted(model, adapter string, threads int) (*lm.Model, *lm.Adapter, error) {
+func openAdapted(model ModelFile, adapter string, threads int) (*lm.Model, *lm.Adapter, error) {
 	if threads < 0 {
 		return nil, nil, usageError{fmt.Errorf("--threads: got %d, want 0 or more", threads)}
 	}
 	kernel.SetThreads(threads)
-	m, err := lm.Open(model)
+	m, err := model.Open()
 	if err != nil || adapter == "" {
 		return m, nil, err
 	}
@@ -178,16 +178,16 @@ func openAdapted(model, adapter string, threads int) (*lm.Model, *lm.Adapter, er
 
 // LMGenerateCmd is "plumb lm generate".
 type LMGenerateCmd struct {
-	Model       string  `help:"GGUF file." required:"" placeholder:"FILE" type:"existingfile"`
-	Adapter     string  `help:"Adapter to add: a GGUF file, or a PEFT folder." placeholder:"PATH" type:"path"`
-	N           int     `help:"Replies for each line." default:"1"`
-	MaxTokens   int     `help:"Longest reply; 0 goes on to the end of the context." default:"256"`
-	Temperature float64 `help:"0 is greedy." default:"1"`
-	TopK        int     `help:"Keep the k most likely tokens; 0 keeps all." default:"0"`
-	TopP        float64 `help:"Keep the most likely tokens that make up this probability; 1 keeps all." default:"1"`
-	MinP        float64 `help:"Keep tokens at least this much as likely as the most likely." default:"0"`
-	Seed        int64   `help:"Reply i of a line has seed + i." default:"0"`
-	Threads     int     `help:"Threads; 0 takes all processors." default:"0"`
+	Model       ModelFile `help:"GGUF file, or ollama:NAME in Ollama's store." required:"" placeholder:"FILE"`
+	Adapter     string    `help:"Adapter to add: a GGUF file, or a PEFT folder." placeholder:"PATH" type:"path"`
+	N           int       `help:"Replies for each line." default:"1"`
+	MaxTokens   int       `help:"Longest reply; 0 goes on to the end of the context." default:"256"`
+	Temperature float64   `help:"0 is greedy." default:"1"`
+	TopK        int       `help:"Keep the k most likely tokens; 0 keeps all." default:"0"`
+	TopP        float64   `help:"Keep the most likely tokens that make up this probability; 1 keeps all." default:"1"`
+	MinP        float64   `help:"Keep tokens at least this much as likely as the most likely." default:"0"`
+	Seed        int64     `help:"Reply i of a line has seed + i." default:"0"`
+	Threads     int       `help:"Threads; 0 takes all processors." default:"0"`
 }
 
 // Validate implements kong's check of the parsed flags.
@@ -277,10 +277,10 @@ func (cmd *LMGenerateCmd) generate(c *Context, m *lm.Model, ad *lm.Adapter, prom
 
 // LMMergeCmd is "plumb lm merge".
 type LMMergeCmd struct {
-	Model   string `help:"GGUF file of the base." required:"" placeholder:"FILE" type:"existingfile"`
-	Adapter string `help:"Adapter: a GGUF file, or a PEFT folder." required:"" placeholder:"PATH" type:"path"`
-	Out     string `help:"Where to write the merged model." required:"" placeholder:"FILE"`
-	Type    string `help:"Type of the matrices: keep leaves untouched ones as they are and writes the others as f16." default:"f16" enum:"f16,bf16,f32,q8_0,q5_1,q5_0,q4_1,q4_0,keep"`
+	Model   ModelFile `help:"GGUF file of the base, or ollama:NAME in Ollama's store." required:"" placeholder:"FILE"`
+	Adapter string    `help:"Adapter: a GGUF file, or a PEFT folder." required:"" placeholder:"PATH" type:"path"`
+	Out     string    `help:"Where to write the merged model." required:"" placeholder:"FILE"`
+	Type    string    `help:"Type of the matrices: keep leaves untouched ones as they are and writes the others as f16." default:"f16" enum:"f16,bf16,f32,q8_0,q5_1,q5_0,q4_1,q4_0,keep"`
 }
 
 // Run implements the command.
@@ -295,14 +295,14 @@ func (cmd *LMMergeCmd) Run(c *Context) error {
 
 // LMQuantizeCmd is "plumb lm quantize".
 type LMQuantizeCmd struct {
-	Model string `help:"GGUF file." required:"" placeholder:"FILE" type:"existingfile"`
-	Out   string `help:"Where to write the model." required:"" placeholder:"FILE"`
-	Type  string `help:"Type of the matrices." default:"q8_0" enum:"f16,bf16,f32,q8_0,q5_1,q5_0,q4_1,q4_0"`
+	Model ModelFile `help:"GGUF file, or ollama:NAME in Ollama's store." required:"" placeholder:"FILE"`
+	Out   string    `help:"Where to write the model." required:"" placeholder:"FILE"`
+	Type  string    `help:"Type of the matrices." default:"q8_0" enum:"f16,bf16,f32,q8_0,q5_1,q5_0,q4_1,q4_0"`
 }
 
 // Run implements the command.
 func (cmd *LMQuantizeCmd) Run(c *Context) error {
-	m, err := lm.Open(cmd.Model)
+	m, err := cmd.Model.Open()
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,10 @@ import (
 
 // LMConvertAdapterCmd is "plumb lm convert-adapter".
 type LMConvertAdapterCmd struct {
-	Model    string `help:"GGUF file of the base." required:"" placeholder:"FILE" type:"existingfile"`
-	Adapter  string `help:"GGUF adapter, or folder of a PEFT adapter." required:"" placeholder:"PATH" type:"path"`
-	Out      string `help:"Where to write it: a GGUF file if the name ends in .gguf, else a PEFT folder, which must not be there yet." required:"" placeholder:"PATH" type:"path"`
-	BaseName string `help:"Hugging Face id or folder of the base, as the PEFT folder is to name it." placeholder:"NAME"`
+	Model    ModelFile `help:"GGUF file of the base, or ollama:NAME in Ollama's store." required:"" placeholder:"FILE"`
+	Adapter  string    `help:"GGUF adapter, or folder of a PEFT adapter." required:"" placeholder:"PATH" type:"path"`
+	Out      string    `help:"Where to write it: a GGUF file if the name ends in .gguf, else a PEFT folder, which must not be there yet." required:"" placeholder:"PATH" type:"path"`
+	BaseName string    `help:"Hugging Face id or folder of the base, as the PEFT folder is to name it." placeholder:"NAME"`
 }
 
 // Run implements the command.

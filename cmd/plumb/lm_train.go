@@ -16,10 +16,10 @@ import (
 
 // LMTrainCmd is "plumb lm train".
 type LMTrainCmd struct {
-	Model  string   `help:"GGUF file of the model to train." required:"" placeholder:"FILE" type:"existingfile"`
-	Method string   `help:"dpo, or another loss of pairs (cdpo, robust, ipo, ipo_sum, hinge, exo_pair, nca_pair, bco_pair, sppo_hard, apo_zero, apo_down, discopop, sigmoid_norm, simpo, orpo, cpo), or a sum of them such as 0.9*sigmoid+0.1*sft; kto, bco or apo_zero_unpaired for thumbs; sft." required:"" placeholder:"NAME"`
-	Data   []string `help:"JSON Lines in TRL's shapes: {prompt, chosen, rejected}, {prompt, completion, label} or {prompt, completion}; texts plain or as messages; .gz is read. May be repeated." required:"" sep:"none" placeholder:"FILE"`
-	Out    string   `help:"Where to write the adapter as GGUF; with --full the whole model." required:"" placeholder:"FILE"`
+	Model  ModelFile `help:"GGUF file of the model to train, or ollama:NAME in Ollama's store." required:"" placeholder:"FILE"`
+	Method string    `help:"dpo, or another loss of pairs (cdpo, robust, ipo, ipo_sum, hinge, exo_pair, nca_pair, bco_pair, sppo_hard, apo_zero, apo_down, discopop, sigmoid_norm, simpo, orpo, cpo), or a sum of them such as 0.9*sigmoid+0.1*sft; kto, bco or apo_zero_unpaired for thumbs; sft." required:"" placeholder:"NAME"`
+	Data   []string  `help:"JSON Lines in TRL's shapes: {prompt, chosen, rejected}, {prompt, completion, label} or {prompt, completion}; texts plain or as messages; .gz is read. May be repeated." required:"" sep:"none" placeholder:"FILE"`
+	Out    string    `help:"Where to write the adapter as GGUF; with --full the whole model." required:"" placeholder:"FILE"`
 
 	Beta        float64 `help:"Pull towards the reference." default:"0.1"`
 	LR          float64 `name:"lr" help:"Learning rate of AdamW." default:"1e-4"`
@@ -76,7 +76,7 @@ func (cmd *LMTrainCmd) config() train.Config {
 // Run trains and writes the result. A line a step goes to standard output.
 func (cmd *LMTrainCmd) Run(c *Context) error {
 	kernel.SetThreads(cmd.Threads)
-	m, err := lm.Open(cmd.Model)
+	m, err := cmd.Model.Open()
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (r *runs) command(ctx context.Context, extra ...string) (*exec.Cmd, error) 
 	w := r.where
 	args := []string{"align", "run", "--background", "--data", w.Data, "--alias", w.Alias, "--prefix", w.Prefix,
 		"--ollama-threads", strconv.Itoa(w.OllamaThreads)}
-	for flag, value := range map[string]string{"--upstream": w.Upstream, "--model": w.Model, "--base": w.Base} {
+	for flag, value := range map[string]string{"--upstream": w.Upstream, "--model": w.Model, "--base": w.Base.Given} {
 		if value != "" {
 			args = append(args, flag, value)
 		}
@@ -127,7 +127,7 @@ func (r *runs) demo(ctx context.Context, method string, seed int64, tokens int, 
 	if small {
 		flags = append(flags, "--least-rows", "4", "--epochs", "1", "--prompts", "4", "--lenient")
 	}
-	if r.where.Upstream == "" && r.where.Base == "" {
+	if r.where.Upstream == "" && r.where.Base.Path == "" {
 		flags = append(flags, "--lr", "1e-3", "--batch", "8", "--epochs", "3", "--beta", "0.3")
 	} else {
 		flags = append(flags, "--beta", "0.2") // a firmer pull keeps other text as likely as it was

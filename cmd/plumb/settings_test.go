@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,7 +72,7 @@ func TestSettingsKeepTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got cli
-	parser, err := kong.New(&got, kong.Resolvers(s), kong.Exit(func(int) { t.Error("exit") }))
+	parser, err := kong.New(&got, readsModels(func(string) string { return "" }, io.Discard), kong.Resolvers(s), kong.Exit(func(int) { t.Error("exit") }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func differently(a, b string) bool {
 // model is the command line as kong sees it.
 func model(t *testing.T) *kong.Application {
 	t.Helper()
-	parser, err := kong.New(&cli{})
+	parser, err := kong.New(&cli{}, readsModels(func(string) string { return "" }, io.Discard))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,19 +5,18 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 )
 
 // Where says where things are; serve, demo and align share it.
 type Where struct {
-	Upstream string `help:"Server of the base model: http://HOST:PORT is probed, ollama+http://… and openai+http://… are taken at their word. Empty: the built-in engine." placeholder:"URL"`
-	Model    string `help:"Name of the base model there. Empty: plumb-tiny on the built-in engine." placeholder:"NAME"`
-	Base     string `help:"GGUF file of the base model, for training, where the upstream does not tell its path; without --upstream the model that the built-in engine serves." placeholder:"FILE" type:"path"`
-	Store    string `help:"Where feedback is kept: sqlite:FILE, or redis://HOST:PORT/DB (rediss:// for TLS). Empty: plumb.db in --data." placeholder:"URL"`
-	Data     string `help:"Folder for the database, the spool, runs and models." default:"plumb-data" placeholder:"DIR" type:"path"`
-	Alias    string `help:"Name under which what is live answers." default:"plumb"`
+	Upstream string    `help:"Server of the base model: http://HOST:PORT is probed, ollama+http://… and openai+http://… are taken at their word. Empty: the built-in engine." placeholder:"URL"`
+	Model    string    `help:"Name of the base model there. Empty: plumb-tiny on the built-in engine." placeholder:"NAME"`
+	Base     ModelFile `help:"GGUF file of the base model, or ollama:NAME in Ollama's store; for training, where the upstream does not tell its path; without --upstream the model that the built-in engine serves." placeholder:"FILE"`
+	Store    string    `help:"Where feedback is kept: sqlite:FILE, or redis://HOST:PORT/DB (rediss:// for TLS). Empty: plumb.db in --data." placeholder:"URL"`
+	Data     string    `help:"Folder for the database, the spool, runs and models." default:"plumb-data" placeholder:"DIR" type:"path"`
+	Alias    string    `help:"Name under which what is live answers." default:"plumb"`
 
 	Prefix        string `help:"Of the keys in Redis; servers that share a store share it." default:"plumb"`
 	UpstreamKey   string `help:"API key for an OpenAI-compatible upstream." placeholder:"KEY"`
@@ -36,13 +35,8 @@ func (w *Where) check() error {
 			problems = append(problems, errors.New("--model: must name a model of the upstream"))
 		}
 	}
-	if w.Upstream == "" && w.Model != "" && w.Base == "" && w.Model != builtInModel {
+	if w.Upstream == "" && w.Model != "" && w.Base.Path == "" && w.Model != builtInModel {
 		problems = append(problems, fmt.Errorf("--model: got %q without --upstream; the built-in engine has %s, or the file of --base", w.Model, builtInModel))
-	}
-	if w.Base != "" {
-		if _, err := os.Stat(w.Base); err != nil {
-			problems = append(problems, fmt.Errorf("--base: %w", err))
-		}
 	}
 	if _, _, err := storeKind(w.Store, w.Data); err != nil {
 		problems = append(problems, err)
@@ -61,8 +55,8 @@ func (w *Where) baseName() string {
 	switch {
 	case w.Model != "":
 		return w.Model
-	case w.Base != "":
-		return strings.TrimSuffix(filepath.Base(w.Base), ".gguf")
+	case w.Base.Path != "":
+		return w.Base.Name
 	}
 	return builtInModel
 }
