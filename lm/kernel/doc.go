@@ -11,5 +11,15 @@
 // The AVX2 and AVX-512 forms agree bit for bit as well; the portable form differs from them in the last bits, since
 // it does not fuse.
 //
+// # Which kernels run
+//
+// PLUMB_KERNEL in the environment asks for a set by name: portable, avx2, avx512, or openblas where it is built in. A
+// name that the processor or the program does not have ends the program at its start. Without it the best is taken.
+//
+// Built with -tags openblas, which needs cgo and the library, matrix products are OpenBLAS's, all else as before.
+// OpenBLAS chooses its kernels and the order of its sums by the shape of the product and by the number of threads:
+// a row computed alone has other bits than among others, and two threads give other bits than one. Repeated with the
+// same shapes and threads, a product has the same bits.
+//
 // Matrices are row-major. Slices that do not fit their stated shape are the caller's mistake: the functions panic.
 package kernel

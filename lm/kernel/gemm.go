@@ -77,6 +77,11 @@ func (s *isa) gemm(p product) {
 		s.scaleTile(&p, 0, p.m, 0, p.n)
 		return
 	}
+	if s.whole != nil {
+		p.unpack()
+		s.whole(&p)
+		return
+	}
 	buffer := rowBuffers.Get().(*[]float32)
 	defer rowBuffers.Put(buffer)
 	if p.m == 1 && !p.a.trans {
@@ -105,24 +110,27 @@ func (s *isa) computeTiles(p product, height, width int) {
 const (
 	smallWork = 1 << 18 // multiply-adds below which one goroutine is quicker than two
 	maxHeight = 240     // rows of a tile: with a chain of maxBlock they fit the second cache
+	maxArea   = 1 << 17 // values of a tile: they stay in a cache from one chain to the next, as do the columns of B
 )
 
 // tile returns the size of the tiles into which C is cut: whole panels, several a thread to even out their speeds. The
 // size has no influence on the values.
 func (s *isa) tile(p *product) (height, width int) {
-	height, width = min(p.m, maxHeight/s.mr*s.mr), p.n
+	down := (p.m + maxHeight - 1) / maxHeight
+	height = min(p.m, roundUp((p.m+down-1)/down, s.mr)) // tiles alike: a low one would wait for B
+	widest := maxArea / height / s.nr * s.nr
+	width = min(p.n, widest)
 	n := Threads()
 	if n == 1 || p.m*p.n*p.k < smallWork {
 		return height, width
 	}
-	down := (p.m + height - 1) / height
 	panels := (p.n + s.nr - 1) / s.nr
 	if want := 4 * n; panels*down < want && height > 4*s.mr { // few columns: cut the rows finer
 		down = min((want+panels-1)/panels, (p.m+4*s.mr-1)/(4*s.mr))
 		height = roundUp((p.m+down-1)/down, s.mr)
 	}
 	across := min(panels, max(1, 4*n/down))
-	return height, roundUp((p.n+across-1)/across, s.nr)
+	return height, min(widest, roundUp((p.n+across-1)/across, s.nr))
 }
 
 func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }

@@ -143,6 +143,9 @@ func TestGemmAgreesWithFloat64(t *testing.T) {
 
 func TestGemmResultsDependOnNeitherThreadsNorNeighbours(t *testing.T) {
 	forEach(t, func(t *testing.T, s *isa) {
+		if s.whole != nil {
+			t.Skip("the library promises neither")
+		}
 		r := rand.New(rand.NewPCG(3, 4))
 		const m, n, k = 45, 333, 600
 		for transposed := range 4 {

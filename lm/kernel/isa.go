@@ -1,5 +1,11 @@
 package kernel
 
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
 // microKernel adds alpha·A·B to C, where A is a panel of rows ≤ mr rows, B one of a fixed number of columns, both
 // over k, and C has rows ldc apart. Each element is the chain of multiply-adds over k from 0 on, times alpha, then
 // added.
@@ -12,6 +18,10 @@ type isa struct {
 	micro  microKernel // for panels of nr columns
 	narrow microKernel // for panels of nr/2 columns, the last of a matrix; nil if there is none
 	mr, nr int
+
+	// whole computes a product with m, n, k > 0 and alpha ≠ 0, packed not set, in place of the panels; nil if panels
+	// it is. See doc.go for what it does not promise.
+	whole func(p *product)
 
 	// transpose writes element q < k of row r < rows of src, rows being stride apart, to dst[q·step + r].
 	transpose func(dst []float32, step int, src []float32, stride, rows, k int)
@@ -42,13 +52,30 @@ var portable = &isa{
 }
 
 // available lists what this processor can run, the best last.
-func available() []*isa { return append([]*isa{portable}, native()...) }
+func available() []*isa {
+	all := append([]*isa{portable}, native()...)
+	return append(all, library(all)...)
+}
 
 // active is what the package uses.
-var active = func() *isa {
-	all := available()
-	return all[len(all)-1]
-}()
+var active = chosen(os.Getenv("PLUMB_KERNEL"))
 
-// InstructionSet names the kernels in use: avx512, avx2 or portable.
+// chosen returns the instruction set of that name, or the best if it is empty. A name that this processor or this
+// program does not have ends the program: who asks for one wants no other.
+func chosen(name string) *isa {
+	all := available()
+	if name == "" {
+		return all[len(all)-1]
+	}
+	var names []string
+	for _, s := range all {
+		if s.name == name {
+			return s
+		}
+		names = append(names, s.name)
+	}
+	panic(fmt.Sprintf("kernel: PLUMB_KERNEL is %q; this processor and program have %s", name, strings.Join(names, ", ")))
+}
+
+// InstructionSet names the kernels in use: portable, avx2, avx512, neon or openblas.
 func InstructionSet() string { return active.name }

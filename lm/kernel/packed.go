@@ -8,7 +8,9 @@ import "fmt"
 type Packed struct {
 	n, k int
 	isa  *isa
-	data []float32 // panels, one after another: element (q, l) of the panel of column j is at j·k + q·width + l
+	// data is the panels, one after another: element (q, l) of the panel of column j is at j·k + q·width + l. For an
+	// isa without panels it is the columns, one after another.
+	data []float32
 }
 
 // Pack rearranges op(B), which is k×n, stored as Gemm's B. A weight matrix of n rows, one an output, and k columns is
@@ -23,6 +25,11 @@ func (s *isa) packMatrix(n, k int, b matrix) *Packed {
 	if n == 0 || k == 0 {
 		return p
 	}
+	if s.whole != nil {
+		p.data = make([]float32, n*k)
+		s.packWhole(p.data, n, k, b)
+		return p
+	}
 	last := (n - 1) / s.nr * s.nr
 	p.data = make([]float32, (last+s.width(n-last))*k)
 	Parallel(last/s.nr+1, func(t int) {
@@ -31,6 +38,24 @@ func (s *isa) packMatrix(n, k int, b matrix) *Packed {
 		s.packColumns(p.data[j*k:][:width*k], width, b, j, min(width, n-j), 0, k)
 	})
 	return p
+}
+
+// packWhole writes the columns of op(B), k values each, one after another.
+func (s *isa) packWhole(dst []float32, n, k int, b matrix) {
+	if !b.trans {
+		s.transpose(dst, k, b.data, b.stride, k, n)
+		return
+	}
+	for j := range n {
+		copy(dst[j*k:(j+1)*k], b.data[j*b.stride:])
+	}
+}
+
+// unpack makes b of a packed matrix, for an isa without panels.
+func (p *product) unpack() {
+	if p.packed != nil {
+		p.b = matrix{p.packed.data, p.packed.k, !p.transposed}
+	}
 }
 
 // Rows returns k, the number of rows of the packed op(B).
@@ -44,6 +69,10 @@ func (p *Packed) Columns() int { return p.n }
 func (p *Packed) Column(dst []float32, j int) {
 	if j < 0 || j >= p.n || len(dst) != p.k {
 		panic(fmt.Sprintf("kernel: Column %d of a %d×%d matrix into %d values", j, p.k, p.n, len(dst)))
+	}
+	if p.isa.whole != nil {
+		copy(dst, p.data[j*p.k:])
+		return
 	}
 	start := j / p.isa.nr * p.isa.nr
 	width := p.isa.width(p.n - start)
