@@ -15,7 +15,8 @@
 // # Which kernels run
 //
 // PLUMB_KERNEL in the environment asks for a set by name: portable, avx2, avx512, neon, or openblas where it is
-// built in. A name that the processor or the program does not have ends the program at its start. Without it the best is taken.
+// built in. A name that the processor or the program does not have ends the program at its start. Without it the best
+// is taken.
 //
 // Built with -tags openblas, which needs cgo and the library, matrix products are OpenBLAS's, all else as before.
 // OpenBLAS chooses its kernels and the order of its sums by the shape of the product and by the number of threads:
