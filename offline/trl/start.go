@@ -45,8 +45,13 @@ func (t Training) start(ctx context.Context, f folder, j job) (Step, error) {
 		defer close(read)
 		l.listen(out)
 	}()
-	err = cmd.Run()
-	killGroup(cmd) // what it left running
+	err = cmd.Start()
+	if err == nil {
+		release := guardGroup(cmd)
+		err = cmd.Wait()
+		killGroup(cmd) // what it left running
+		release()
+	}
 	said.Close()
 	<-read
 	switch cause := context.Cause(running); {
