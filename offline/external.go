@@ -50,6 +50,7 @@ func (e elsewhere) train(ctx context.Context, w *work) (fitted, error) {
 	}
 	c := w.config.Train
 	c.Method = e.name
+	c = assuming(c, s)
 	t := trl.Training{Model: m, Config: w.config.TRL, Train: c, Launch: w.Launch, Run: w.run.ID,
 		Folder: w.Launch.Folder(w.folder.path("train"), w.run.ID),
 		Each: func(s trl.Step) {

@@ -71,6 +71,7 @@ func (w *work) encoded(ctx context.Context, name string, state registry.State) (
 	if err != nil {
 		return t, r, err
 	}
+	t.Config = assuming(t.Config, s)
 	var dropped map[string]int
 	switch train.Kind(name) {
 	case train.Preference:

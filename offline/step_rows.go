@@ -53,8 +53,8 @@ func (w *work) build(ctx context.Context) error {
 		"pairs": len(s.Train.Preferences), "unpaired": len(s.Train.Unpaired), "demonstrations": len(s.Train.Demonstrations),
 		"held_out": s.HeldOut.Len(), "between": s.Divided.Between,
 	}
-	if n := set.Voters.Noise; n != nil {
-		w.metric("votes/epsilon", &n.Epsilon)
+	if s.Noise = set.Voters.Noise; s.Noise != nil {
+		w.metric("votes/epsilon", &s.Noise.Epsilon)
 	}
 	if set.Len() == 0 {
 		w.reject("no feedback that a model could learn from")
@@ -99,6 +99,7 @@ func (w *work) choose(context.Context) error {
 		w.run.Reason = "asked for"
 	}
 	w.run.Method = method
+	w.noteFlips(s)
 	if method == RMOnly {
 		return nil
 	}

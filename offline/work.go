@@ -36,6 +36,7 @@ type split struct {
 	HeldOut   pairs.Set     `json:"held_out"`
 	Divided   pairs.Divided `json:"divided"`
 	Preferred float64       `json:"preferred_length"`
+	Noise     *pairs.Noise  `json:"noise,omitempty"` // of all votes; nil where too few things were judged twice to tell
 }
 
 func (w *work) close() {

@@ -67,6 +67,20 @@ func Parse(spec string, o Options) (Pairwise, error) {
 	return mix, nil
 }
 
+// AssumesFlips reports whether a loss, or a term of a sum, makes up for votes that are flipped: its Epsilon is then their share.
+func AssumesFlips(spec string) bool {
+	for _, part := range strings.Split(spec, "+") {
+		_, name, weighted := strings.Cut(part, "*")
+		if !weighted {
+			name = part
+		}
+		if name = strings.TrimSpace(name); name == "cdpo" || name == "robust" {
+			return true
+		}
+	}
+	return false
+}
+
 // unpaired makes the losses of single replies by name.
 var unpaired = map[string]func(o Options) Unpaired{
 	"kto":               func(o Options) Unpaired { return KTO{o.Beta, o.Desirable, o.Undesirable} },
