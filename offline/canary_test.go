@@ -237,3 +237,30 @@ func TestCanaryWatchYieldsToPeople(t *testing.T) {
 		t.Errorf("a canary without a manifest: %v", err)
 	}
 }
+
+// A new canary does not replace an undecided one unseen: the old one's manifest says what took its place.
+func TestNewCanaryClosesTheOld(t *testing.T) {
+	b := newCanaryBench(t)
+	ctx := context.Background()
+	next := registry.Run{ID: "run-n", Alias: "plumb", State: registry.Canary, Method: "dpo", Result: registry.Release{Model: "plumb-plumb:run-n", Run: "run-n"}}
+	w := &work{Runner: b.r, run: next, config: Config{Canary: .2}}
+	for range 2 { // the second time as after a crash
+		if err := w.release(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, err := b.store.Run(ctx, "run-c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if old.State != registry.Rejected || old.Decision != "rejected" || !strings.Contains(old.Reason, "undecided when run-n") {
+		t.Errorf("the old canary: %+v", old)
+	}
+	a := b.store.alias
+	if a.Canary == nil || a.Canary.Run != "run-n" || a.Share != .2 || a.Live.Run != "run-l" || w.run.Decision != "canary" {
+		t.Errorf("alias %+v, decision %q", a, w.run.Decision)
+	}
+	if new, err := b.store.Run(ctx, "run-n"); err != nil || new.State != registry.Canary {
+		t.Errorf("the new canary: %+v, %v", new, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"plumb/lm"
 	"plumb/lm/gguf"
+	"plumb/offline/registry"
 )
 
 // ModelName returns the immutable name of the model that a run publishes.
@@ -82,9 +83,36 @@ func (w *work) release(ctx context.Context) error {
 	if w.config.Canary > 0 && w.run.Method != RMOnly {
 		move, decision = w.makeCanary(w.config.Canary), "canary"
 	}
+	if decision == "canary" {
+		if err := w.closeCanary(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := w.move(ctx, move(w.run.Result), w.fence); err != nil {
 		return err
 	}
 	w.run.Decision = decision
 	return nil
+}
+
+// closeCanary ends a canary of another run that people have not decided on yet, since there can be one: its manifest says what took its
+// place. It does so before the alias moves; after a crash in between, the watch takes the old one back and this run goes on.
+func (w *work) closeCanary(ctx context.Context) error {
+	a, err := w.Registry.Alias(ctx, w.Alias)
+	if err != nil {
+		return fmt.Errorf("read alias %s: %w", w.Alias, err)
+	}
+	if a.Canary == nil || a.Canary.Run == w.run.ID {
+		return nil
+	}
+	old, err := w.Registry.Run(ctx, a.Canary.Run)
+	if err != nil {
+		return fmt.Errorf("end the canary before this one: %w", err)
+	}
+	if old.State != registry.Canary {
+		return nil
+	}
+	old.State, old.Decision, old.Updated = registry.Rejected, "rejected", w.now()
+	old.Reason = fmt.Sprintf("canary: undecided when %s took its place", w.run.ID)
+	return w.put(ctx, old, w.fence)
 }
