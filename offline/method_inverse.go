@@ -20,6 +20,9 @@ type inverse struct{}
 // demonstration where they are all signed alike.
 const ownText = .5
 
+// warningsFile keeps for the gate's report what training has to say against its own result.
+const warningsFile = "warnings.json"
+
 func (inverse) rows(s pairs.Set) int { return len(s.Demonstrations) }
 
 func (inverse) prepare(context.Context, *work) error { return nil }
@@ -49,13 +52,15 @@ func (inverse) train(ctx context.Context, w *work) (fitted, error) {
 	for _, warning := range r.Report.Warnings {
 		w.run.Reason += "; " + warning
 	}
+	if err := w.folder.put(warningsFile, r.Report.Warnings); err != nil {
+		return fitted{}, err
+	}
 	return improver.last, w.releaseReward(ctx, r)
 }
 
 // releaseReward has the inferred reward answer with the model, in place of the one fitted on all feedback.
 func (w *work) releaseReward(ctx context.Context, r *irl.Result) error {
-	metrics := r.RM.Meta().Metrics
-	reward := gate.Reward{Accuracy: best(metrics), HeldOut: metrics.HeldOut, HackResistance: metrics.HackResistance, HackPrompts: metrics.HackPrompts}
+	reward := rewardOf(r.RM.Meta().Metrics)
 	if !gate.DecideReward(reward, w.config.Limits).Pass {
 		return nil
 	}

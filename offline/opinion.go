@@ -52,6 +52,5 @@ func (w *work) proxy(ctx context.Context, training pairs.Set) (evaluate.Judge, g
 	if err != nil {
 		return nil, gate.Judge{}, err
 	}
-	metrics := m.Meta().Metrics
-	return m, gate.Judge{Votes: n, Accuracy: best(metrics), HeldOut: metrics.HeldOut}, nil
+	return m, judgeOf(n, m.Meta().Metrics), nil
 }

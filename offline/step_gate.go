@@ -71,6 +71,11 @@ func (w *work) gate(context.Context) error {
 	}
 	report := gate.Decide(m, w.config.Limits)
 	report.AddReward(reward, m.Maximised, w.config.Limits)
+	if w.folder.has(warningsFile) {
+		if err := w.folder.get(warningsFile, &report.Warnings); err != nil {
+			return err
+		}
+	}
 	for _, c := range report.Checks {
 		w.metric("gate/"+c.Name, c.Value)
 	}

@@ -35,10 +35,10 @@ func (w *work) refit(ctx context.Context) error {
 		return fmt.Errorf("store reward model: %w", err)
 	}
 	metrics := m.Meta().Metrics
-	w.metric("rm/accuracy", best(metrics))
+	reward := rewardOf(metrics)
+	w.metric("rm/accuracy", reward.Accuracy)
 	w.metric("rm/ece", metrics.ECE)
 	w.metric("rm/hack_resistance", metrics.HackResistance)
-	reward := gate.Reward{Accuracy: best(metrics), HeldOut: metrics.HeldOut, HackResistance: metrics.HackResistance, HackPrompts: metrics.HackPrompts}
 	if gate.DecideReward(reward, w.config.Limits).Pass {
 		w.run.Result.RM = hash
 	}
@@ -50,14 +50,22 @@ func (w *work) judgeReward(reward gate.Reward) error {
 	return w.folder.put("reward.json", gate.DecideReward(reward, w.config.Limits))
 }
 
-// best returns the accuracy on what the model saw most of.
-func best(m rm.Metrics) *float64 {
-	for _, v := range []*float64{m.Accuracy, m.ListAccuracy, m.ThumbAccuracy} {
-		if v != nil {
-			return v
-		}
-	}
-	return nil
+// best returns the accuracy on the votes that the model was measured on, and how many those are. A model that was measured on thumbs,
+// because there are too few pairs, is not judged by those few pairs.
+func best(m rm.Metrics) (accuracy *float64, votes int) {
+	return m.MeasuredAccuracy(), m.HeldOut
+}
+
+// rewardOf is what the gate looks at of a reward model.
+func rewardOf(m rm.Metrics) gate.Reward {
+	accuracy, votes := best(m)
+	return gate.Reward{Accuracy: accuracy, HeldOut: votes, HackResistance: m.HackResistance, HackPrompts: m.HackPrompts}
+}
+
+// judgeOf is what the gate looks at of a second opinion that was fitted on n votes.
+func judgeOf(n int, m rm.Metrics) gate.Judge {
+	accuracy, votes := best(m)
+	return gate.Judge{Votes: n, Accuracy: accuracy, HeldOut: votes}
 }
 
 func (w *work) metric(name string, v *float64) {
@@ -85,8 +93,7 @@ func (w *work) judge(ctx context.Context, heldOut pairs.Set) (*rm.Model, gate.Ju
 	if err != nil {
 		return nil, gate.Judge{}, fmt.Errorf("fit judge: %w", err)
 	}
-	metrics := m.Meta().Metrics
-	return m, gate.Judge{Votes: n, Accuracy: best(metrics), HeldOut: metrics.HeldOut}, nil
+	return m, judgeOf(n, m.Meta().Metrics), nil
 }
 
 func merge(a, b pairs.Set) pairs.Set {

@@ -10,6 +10,7 @@ import (
 // measured is nil.
 type Metrics struct {
 	HeldOut       int      `json:"held_out"`                 // votes measured on: pairs without ties, else pairs implied by lists, else thumbs
+	MeasuredOn    string   `json:"measured_on,omitempty"`    // what HeldOut counts: pairs, lists or thumbs
 	Accuracy      *float64 `json:"accuracy,omitempty"`       // of pairs
 	LogLoss       *float64 `json:"log_loss,omitempty"`       // after the temperature, which is fitted across folds
 	Brier         *float64 `json:"brier,omitempty"`          // the same
@@ -41,6 +42,26 @@ type Metrics struct {
 	HackPrompts            int                `json:"hack_prompts,omitempty"` // it was tested on
 }
 
+// MeasuredAccuracy is the accuracy on the HeldOut votes: of pairs, of lists or of thumbs, whichever HeldOut counts. nil without any. A
+// model of an earlier version, which does not say how many pairs there were, gives the accuracy of pairs where it has one.
+func (m Metrics) MeasuredAccuracy() *float64 {
+	if m.MeasuredOn == "" {
+		for _, v := range []*float64{m.Accuracy, m.ListAccuracy, m.ThumbAccuracy} {
+			if v != nil {
+				return v
+			}
+		}
+	}
+	return map[string]*float64{OnPairs: m.Accuracy, OnLists: m.ListAccuracy, OnThumbs: m.ThumbAccuracy}[m.MeasuredOn]
+}
+
+// What Metrics.HeldOut counts.
+const (
+	OnPairs  = "pairs"
+	OnLists  = "lists"
+	OnThumbs = "thumbs"
+)
+
 // report is what a fit learned beside the weights.
 type report struct {
 	Metrics
@@ -56,12 +77,15 @@ const fewest = 20
 func (f *fitting) report(held outcome) report {
 	r := report{Temperature: 1}
 	pairs, lists, thumbs := held.only(isPair), held.only(isList, isDemonstration), held.only(isThumb)
-	votes := pairs
+	votes, on := pairs, OnPairs
 	if len(votes.scores) < fewest {
-		votes = lists
+		votes, on = lists, OnLists
 	}
 	if len(votes.scores) < fewest {
-		votes = thumbs
+		votes, on = thumbs, OnThumbs
+	}
+	if len(votes.scores) > 0 {
+		r.MeasuredOn = on
 	}
 	r.HeldOut = len(votes.scores)
 	r.Accuracy, r.ListAccuracy, r.ThumbAccuracy = pairs.accuracy(), lists.accuracy(), thumbs.accuracy()

@@ -27,6 +27,8 @@ type Report struct {
 	Pass   bool    `json:"pass"`
 	Why    string  `json:"why"` // in a line
 	Checks []Check `json:"checks"`
+	// Warnings are what the training itself has to say against its result. They decide nothing.
+	Warnings []string `json:"warnings,omitempty"`
 	// Reward is the report on the reward model that the run fitted. Where the policy was not trained to please it, it decides on the
 	// reward model alone: one that fails is not released, and what scores now stays.
 	Reward *Report `json:"reward_model,omitempty"`

@@ -40,7 +40,7 @@ func (r Report) Write(w io.Writer) error {
 		if err := json.Unmarshal(r.Run.Gate, &checked); err != nil {
 			return fmt.Errorf("write report of %s: read gate report: %w", r.Run.ID, err)
 		}
-		v.Why = checked.Why
+		v.Why, v.Warnings = checked.Why, checked.Warnings
 		v.Checks = rows(checked.Checks)
 		if checked.Reward != nil {
 			v.RewardWhy, v.RewardPass, v.RewardChecks = checked.Reward.Why, checked.Reward.Pass, rows(checked.Reward.Checks)
@@ -66,6 +66,7 @@ type view struct {
 	Run          registry.Run
 	Verdict      string // live, canary, rejected, failed, or the state that the run stands at
 	Why          string
+	Warnings     []string // of the training
 	Checks       []row
 	RewardPass   bool
 	RewardWhy    string
