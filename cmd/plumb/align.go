@@ -79,6 +79,7 @@ type AlignRunCmd struct {
 	Seed       int64   `help:"Of everything that is drawn." default:"0"`
 	Beta       float64 `help:"Pull towards the base." default:"0.1"`
 	LR         float64 `name:"lr" help:"Learning rate." default:"1e-4"`
+	Schedule   string  `help:"The learning rate over the steps: constant, linear or cosine fall to 0. Empty: linear for methods that draw, constant for others." placeholder:"NAME"`
 	Epochs     float64 `help:"Passes over the rows." default:"2"`
 	Batch      int     `help:"Rows a step." default:"4"`
 	Rank       int     `help:"Rank of the adapter." default:"16"`
@@ -88,6 +89,7 @@ type AlignRunCmd struct {
 	RLBatch    int     `name:"rl-batch" help:"The same: replies a step, to an eighth as many prompts." default:"64"`
 	KLBudget   float64 `name:"kl-budget" help:"The same: a policy further from where it began ends the training, in nats a reply; -1 for none." default:"12"`
 	IRLRounds  int     `name:"irl-rounds" help:"irl: rounds of reward and policy." default:"2"`
+	Balance    bool    `name:"balance-length" help:"Weigh pairs so that chosen replies are as long as rejected ones on average: length is then nothing to learn."`
 	LeastRows  int     `help:"Fewer training rows make no model." default:"20"`
 	MaxTokens  int     `help:"Longest reply drawn, in training and for the gate." default:"64"`
 	Prompts    int     `help:"Held-out prompts that replies are drawn to for the gate." default:"24"`
@@ -108,9 +110,10 @@ func (cmd *AlignRunCmd) config() offline.Config {
 	c := offline.Config{
 		Method: cmd.Method, Seed: cmd.Seed, Type: cmd.Type, Canary: cmd.Canary, NoPublish: cmd.NoPublish,
 		LeastRows: cmd.LeastRows, Prompts: cmd.Prompts, MaxTokens: cmd.MaxTokens,
-		RL: rl.Config{Steps: cmd.RLSteps, Batch: cmd.RLBatch, KLBudget: cmd.KLBudget}, IRLRounds: cmd.IRLRounds,
-		Train: train.Config{Beta: cmd.Beta, LR: cmd.LR, Epochs: cmd.Epochs, Batch: cmd.Batch, Rank: cmd.Rank, Alpha: cmd.Adapter, MaxLength: cmd.MaxLength},
+		RL: rl.Config{Steps: cmd.RLSteps, Batch: cmd.RLBatch, KLBudget: cmd.KLBudget, Schedule: cmd.Schedule}, IRLRounds: cmd.IRLRounds,
+		Train: train.Config{Beta: cmd.Beta, LR: cmd.LR, Schedule: cmd.Schedule, Epochs: cmd.Epochs, Batch: cmd.Batch, Rank: cmd.Rank, Alpha: cmd.Adapter, MaxLength: cmd.MaxLength},
 	}
+	c.Pairs.BalanceLength = cmd.Balance
 	c.Limits.AllowInsufficient = cmd.Lenient
 	cmd.TrainerFlags.set(&c)
 	return c

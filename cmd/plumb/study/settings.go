@@ -2,6 +2,7 @@ package study
 
 import (
 	"plumb/offline/distill"
+	"plumb/offline/optim"
 	"plumb/offline/rl"
 	"plumb/offline/train"
 )
@@ -30,10 +31,10 @@ func Tiny() Settings {
 		Distill: train.Config{Method: "sft", LR: 1e-3, Batch: 8, Epochs: 4},
 		Pairs:   train.Config{LR: 5e-4, Batch: 8, Epochs: 4},
 		DPO:     train.Config{Method: "dpo", LR: 1e-3, Batch: 8, Epochs: 2, Beta: .3},
-		KTO:     train.Config{Method: "kto", LR: 1e-3, Batch: 16, Epochs: 3, Beta: .3},
-		PPO:     rl.Config{Algorithm: rl.AlgorithmPPO, Steps: 12, LR: 1e-3},
-		RLOO:    rl.Config{Algorithm: rl.AlgorithmRLOO, Steps: 12, LR: 1e-3},
-		GRPO:    rl.Config{Algorithm: rl.AlgorithmGRPO, Steps: 12, LR: 1e-3},
+		KTO:     train.Config{Method: "kto", LR: 1e-3, Batch: 16, Epochs: 5, Beta: .3, Schedule: optim.Linear},
+		PPO:     rl.Config{Algorithm: rl.AlgorithmPPO, Steps: 12, LR: 1e-3, Schedule: optim.Linear},
+		RLOO:    rl.Config{Algorithm: rl.AlgorithmRLOO, Steps: 12, LR: 1e-3, Schedule: optim.Linear},
+		GRPO:    rl.Config{Algorithm: rl.AlgorithmGRPO, Steps: 12, LR: 1e-3, Schedule: optim.Linear},
 		KL:      .15, // about five nats a reply
 	}
 }
@@ -47,9 +48,9 @@ func Real() Settings {
 		Pairs:   train.Config{LR: 5e-5, Batch: 4, Epochs: 1},
 		DPO:     train.Config{Method: "dpo", LR: 1e-4, Batch: 4, Epochs: 1, Beta: .1},
 		KTO:     train.Config{Method: "kto", LR: 1e-4, Batch: 8, Epochs: 2, Beta: .1},
-		PPO:     rl.Config{Algorithm: rl.AlgorithmPPO, Steps: 8, Batch: 32, LR: 2e-4, Epochs: 1, EndPenalty: -1},
-		RLOO:    rl.Config{Algorithm: rl.AlgorithmRLOO, Steps: 8, Batch: 32, LR: 2e-4, Epochs: 1, EndPenalty: -1},
-		GRPO:    rl.Config{Algorithm: rl.AlgorithmGRPO, Steps: 8, Batch: 32, LR: 2e-4, Epochs: 1, EndPenalty: -1},
+		PPO:     rl.Config{Algorithm: rl.AlgorithmPPO, Steps: 8, Batch: 32, LR: 2e-4, Schedule: optim.Linear, Epochs: 1, EndPenalty: -1},
+		RLOO:    rl.Config{Algorithm: rl.AlgorithmRLOO, Steps: 8, Batch: 32, LR: 2e-4, Schedule: optim.Linear, Epochs: 1, EndPenalty: -1},
+		GRPO:    rl.Config{Algorithm: rl.AlgorithmGRPO, Steps: 8, Batch: 32, LR: 2e-4, Schedule: optim.Linear, Epochs: 1, EndPenalty: -1},
 		KL:      .3,
 	}
 }
