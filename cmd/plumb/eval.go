@@ -17,6 +17,7 @@ import (
 type EvalCmd struct {
 	BestOfN EvalBestOfNCmd `cmd:"" name:"bestofn" help:"Gold score of the reply that a rule would choose, by number of candidates, beside random, longest and oracle."`
 	Methods EvalMethodsCmd `cmd:"" help:"Compare every way from feedback to better replies, on equal votes by simulated people: taste, KL, NLL and cost of each."`
+	Advice  EvalAdviceCmd  `cmd:"" help:"Whether the method that is advised is the one that wins, in six situations on the built-in model: measured, not by rule."`
 	Overopt EvalOveroptCmd `cmd:"" help:"What over-optimising a weak reward model costs, for best-of-n and PPO, and what the guards save, with simulated people on the built-in model."`
 }
 

@@ -34,6 +34,14 @@ type bench struct {
 	preparing         bool // for the part that was begun: how far that is says nothing of the part
 }
 
+// learnsFrom returns what a method learns from that learns from k, if there is a choice.
+func (b *bench) learnsFrom(k kind) kind {
+	if only, ok := map[Feedback]kind{Comparisons: compared, Thumbs: thumbed, Demonstrations: wished}[b.Feedback]; ok {
+		return only
+	}
+	return k
+}
+
 // kind is a kind of feedback. People give the same number of votes of each, about the same candidates, in a log of its own.
 type kind int
 
@@ -164,7 +172,11 @@ func (b *bench) say(random *rand.Rand, k kind, g feedback.Generation) (feedback.
 	switch k {
 	case wished:
 		v, ok := b.crowd.Wish(random, prompt, texts)
-		return feedback.Event{Kind: feedback.Demonstration, Messages: g.Messages, Text: texts[v.Reply]}, ok && texts[v.Reply] != ""
+		text := texts[v.Reply]
+		if b.Rewrite != nil { // what people say themselves is to their taste
+			text, ok = b.Rewrite(texts[random.IntN(len(texts))]), true
+		}
+		return feedback.Event{Kind: feedback.Demonstration, Messages: g.Messages, Text: text}, ok && text != ""
 	case thumbed:
 		v = b.crowd.Judge(random, prompt, texts)
 	default:

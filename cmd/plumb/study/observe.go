@@ -121,9 +121,12 @@ func ended(drawn [][]evaluate.Reply) float64 {
 func (b *bench) report(ctx context.Context, name string, a arm, o *observed) (Method, error) {
 	m := Method{Method: name, Draws: a.draws, KL: o.kl, NLL: o.nll/b.base.nll - 1, Seconds: a.seconds, Rows: a.rows,
 		DrawnTokens: a.drawn, TrainedTokens: a.trained, Note: a.note}
-	proxy, err := b.reward(ctx, compared)
-	if err != nil {
-		return m, err
+	var proxy *rm.Model // nil where nobody voted
+	var err error
+	if b.Feedback != Nothing {
+		if proxy, err = b.reward(ctx, b.learnsFrom(compared)); err != nil {
+			return m, err
+		}
 	}
 	judge := proxy
 	if a.judge != nil {
@@ -200,7 +203,11 @@ func (b *bench) saved(ctx context.Context, judge *rm.Model, o *observed) (*disti
 	return &s, err
 }
 
+// score returns the rewards of replies: 0 without a reward model.
 func score(ctx context.Context, m *rm.Model, prompt string, replies []string) ([]float64, error) {
+	if m == nil {
+		return make([]float64, len(replies)), nil
+	}
 	scored, err := m.Score(ctx, said(prompt), replies)
 	if err != nil {
 		return nil, err

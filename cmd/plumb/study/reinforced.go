@@ -37,7 +37,7 @@ func (b *bench) reinforce(ctx context.Context, c rl.Config, reward *rm.Model, st
 
 // rlhf is the three steps of Ouyang et al. 2022: imitation where it helps, a reward model, PPO.
 func rlhf(ctx context.Context, b *bench) (arm, error) {
-	m, err := b.reward(ctx, compared)
+	m, err := b.reward(ctx, b.learnsFrom(compared))
 	if err != nil {
 		return arm{}, err
 	}
@@ -46,7 +46,7 @@ func rlhf(ctx context.Context, b *bench) (arm, error) {
 		return arm{}, err
 	}
 	a, err := b.reinforce(ctx, b.Settings.PPO, m, start)
-	a.rows, a.trained = b.sets[compared].rows.Len(), a.trained+trained
+	a.rows, a.trained = b.sets[b.learnsFrom(compared)].rows.Len(), a.trained+trained
 	if start != nil && a.note == "" {
 		a.note = "from SFT"
 	}
@@ -106,34 +106,34 @@ func meanOf(x []float64) float64 {
 // reinforced is RL from the base against the reward model of the comparisons, by the algorithm of c.
 func reinforced(of func(Settings) rl.Config) func(context.Context, *bench) (arm, error) {
 	return func(ctx context.Context, b *bench) (arm, error) {
-		m, err := b.reward(ctx, compared)
+		m, err := b.reward(ctx, b.learnsFrom(compared))
 		if err != nil {
 			return arm{}, err
 		}
 		a, err := b.reinforce(ctx, of(b.Settings), m, nil)
-		a.rows = b.sets[compared].rows.Len()
+		a.rows = b.sets[b.learnsFrom(compared)].rows.Len()
 		return a, err
 	}
 }
 
 // inverse has a reward inferred from demonstrations choose among draws of the base.
 func inverse(ctx context.Context, b *bench) (arm, error) {
-	m, err := b.reward(ctx, wished)
+	m, err := b.reward(ctx, b.learnsFrom(wished))
 	if err != nil {
 		return arm{}, err
 	}
-	g := b.sets[wished]
+	g := b.sets[b.learnsFrom(wished)]
 	return arm{draws: Candidates, judge: m, fit: m, rows: g.rows.Len(), drawn: g.drawn}, nil
 }
 
 // inverseReinforced has PPO maximise a reward inferred from demonstrations.
 func inverseReinforced(ctx context.Context, b *bench) (arm, error) {
-	m, err := b.reward(ctx, wished)
+	m, err := b.reward(ctx, b.learnsFrom(wished))
 	if err != nil {
 		return arm{}, err
 	}
 	a, err := b.reinforce(ctx, b.Settings.PPO, m, nil)
-	g := b.sets[wished]
+	g := b.sets[b.learnsFrom(wished)]
 	a.rows, a.drawn = g.rows.Len(), a.drawn+g.drawn
 	return a, err
 }

@@ -25,6 +25,13 @@ type Study struct {
 	HeldOut []string             // prompts that are measured on
 	Neutral []rows.Demonstration // text that no taste is about; nil means English sentences of all sorts
 
+	// Feedback is what there is for all methods; "" means that each has votes of the kind that it likes most. Methods that cannot learn from
+	// it are errors.
+	Feedback Feedback
+	// Rewrite makes of a reply of the model what people demonstrate; nil means that they demonstrate replies of the model that are to
+	// their taste.
+	Rewrite func(reply string) string
+
 	Votes     int     // of each kind of feedback; 300
 	Noise     float64 // share of wrong votes
 	Users     int     // people; 12
@@ -38,6 +45,17 @@ type Study struct {
 	// Progress, if not nil, is told how much is done, in [0, 1], and what is being done.
 	Progress func(done float64, note string)
 }
+
+// Feedback is a kind of feedback.
+type Feedback string
+
+// Kinds of feedback.
+const (
+	Nothing        Feedback = "nothing"
+	Comparisons    Feedback = "comparisons" // of two replies; a thumb where they are alike to the person
+	Thumbs         Feedback = "thumbs"
+	Demonstrations Feedback = "demonstrations"
+)
 
 // Candidates is how many replies are drawn to a voted prompt, and by best-of-n to any.
 const Candidates = 8
@@ -101,6 +119,12 @@ func (s Study) Run(ctx context.Context) (*Result, error) {
 		return nil, fmt.Errorf("compare methods: %w", err)
 	}
 	b := &bench{Study: s, crowd: people.Crowd{Taste: s.Taste, Noise: s.Noise}, sets: map[kind]*gathered{}}
+	return b.run(ctx)
+}
+
+// run is [Study.Run], after which the bench has what people said.
+func (b *bench) run(ctx context.Context) (*Result, error) {
+	s := b.Study
 	b.plan()
 	if err := b.draw(ctx); err != nil {
 		return nil, fmt.Errorf("draw candidates: %w", err)
