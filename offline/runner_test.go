@@ -339,14 +339,22 @@ func TestCanary(t *testing.T) {
 	if err != nil || run.State != registry.Canary || run.Decision != "canary" {
 		t.Fatalf("%+v, %v", run, err)
 	}
-	// The next run is a new one, whether it asks for the same or not.
+	// The next run is a new one, whether it asks for the same or not. A canary ends the one before it; a reward model leaves it alone.
+	first := run
 	for _, method := range []string{"", RMOnly} {
-		if again, err := r.Run(ctx, Request{Method: method}); err != nil || again.ID == run.ID {
+		again, err := r.Run(ctx, Request{Method: method})
+		if err != nil || again.ID == run.ID {
 			t.Fatalf("%+v, %v", again, err)
 		}
+		if method == "" {
+			run = again
+		}
+	}
+	if m, _ := w.store.Run(ctx, first.ID); m.State != registry.Rejected || !strings.Contains(m.Reason, "undecided when "+run.ID) {
+		t.Errorf("the canary before is %s: %s", m.State, m.Reason)
 	}
 	if m, _ := w.store.Run(ctx, run.ID); m.State != registry.Canary {
-		t.Errorf("another run has made the canary %s", m.State)
+		t.Errorf("a reward model has made the canary %s", m.State)
 	}
 	w.store.alias.Live, w.store.alias.Previous, w.store.alias.Canary = nil, nil, &run.Result
 	if a := w.store.alias; a.Live != nil || *a.Canary != run.Result || a.Share != .2 {
