@@ -40,6 +40,7 @@ type cli struct {
 	Eval    EvalCmd    `cmd:"" help:"Measure ways of choosing a reply."`
 	Data    DataCmd    `cmd:"" help:"Move feedback in and out as rows of training data."`
 	Doctor  DoctorCmd  `cmd:"" help:"Check the upstream, the store, the disk and training beside chat, and say what to do."`
+	Bench   BenchCmd   `cmd:"" help:"Measure how fast this machine, and a model on it, are."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
 }
 
