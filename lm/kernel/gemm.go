@@ -100,12 +100,31 @@ func (s *isa) gemm(p product) {
 
 // computeTiles takes a copy of the product, so that one that needs no other goroutine does not leave the stack.
 func (s *isa) computeTiles(p product, height, width int) {
-	down, across := (p.m+height-1)/height, (p.n+width-1)/width
-	Parallel(down*across, func(t int) {
-		i, j := t%down*height, t/down*width
-		s.compute(&p, i, min(i+height, p.m), j, min(j+width, p.n))
-	})
+	t := tilings.Get().(*tiling)
+	t.s, t.p, t.height, t.width = s, p, height, width
+	t.down = (p.m + height - 1) / height
+	Parallel(t.down*((p.n+width-1)/width), t.one)
+	t.p = product{}
+	tilings.Put(t)
 }
+
+// tiling is a product cut into tiles.
+type tiling struct {
+	s                   *isa
+	p                   product
+	height, width, down int
+	one                 func(i int) // computes tile i
+}
+
+// tilings keeps the memory of one product for the next.
+var tilings = sync.Pool{New: func() any {
+	t := new(tiling)
+	t.one = func(n int) {
+		i, j := n%t.down*t.height, n/t.down*t.width
+		t.s.compute(&t.p, i, min(i+t.height, t.p.m), j, min(j+t.width, t.p.n))
+	}
+	return t
+}}
 
 const (
 	smallWork = 1 << 18 // multiply-adds below which one goroutine is quicker than two

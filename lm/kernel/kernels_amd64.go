@@ -5,142 +5,236 @@
 package kernel
 
 // gemm1x16AVX2 adds alpha·A·B to 1 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm2x16AVX2 adds alpha·A·B to 2 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm3x16AVX2 adds alpha·A·B to 3 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm4x16AVX2 adds alpha·A·B to 4 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm5x16AVX2 adds alpha·A·B to 5 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm6x16AVX2 adds alpha·A·B to 6 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm1x8AVX2 adds alpha·A·B to 1 rows of C, 8 columns wide.
+//
+//go:noescape
 func gemm1x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm2x8AVX2 adds alpha·A·B to 2 rows of C, 8 columns wide.
+//
+//go:noescape
 func gemm2x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm3x8AVX2 adds alpha·A·B to 3 rows of C, 8 columns wide.
+//
+//go:noescape
 func gemm3x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm4x8AVX2 adds alpha·A·B to 4 rows of C, 8 columns wide.
+//
+//go:noescape
 func gemm4x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm5x8AVX2 adds alpha·A·B to 5 rows of C, 8 columns wide.
+//
+//go:noescape
 func gemm5x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm6x8AVX2 adds alpha·A·B to 6 rows of C, 8 columns wide.
+//
+//go:noescape
 func gemm6x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm1x32AVX512 adds alpha·A·B to 1 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm2x32AVX512 adds alpha·A·B to 2 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm3x32AVX512 adds alpha·A·B to 3 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm4x32AVX512 adds alpha·A·B to 4 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm5x32AVX512 adds alpha·A·B to 5 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm6x32AVX512 adds alpha·A·B to 6 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm7x32AVX512 adds alpha·A·B to 7 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm8x32AVX512 adds alpha·A·B to 8 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm9x32AVX512 adds alpha·A·B to 9 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm10x32AVX512 adds alpha·A·B to 10 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm11x32AVX512 adds alpha·A·B to 11 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm12x32AVX512 adds alpha·A·B to 12 rows of C, 32 columns wide.
+//
+//go:noescape
 func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm1x16AVX512 adds alpha·A·B to 1 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm1x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm2x16AVX512 adds alpha·A·B to 2 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm2x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm3x16AVX512 adds alpha·A·B to 3 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm3x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm4x16AVX512 adds alpha·A·B to 4 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm4x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm5x16AVX512 adds alpha·A·B to 5 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm5x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm6x16AVX512 adds alpha·A·B to 6 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm6x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm7x16AVX512 adds alpha·A·B to 7 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm7x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm8x16AVX512 adds alpha·A·B to 8 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm8x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm9x16AVX512 adds alpha·A·B to 9 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm9x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm10x16AVX512 adds alpha·A·B to 10 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm10x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm11x16AVX512 adds alpha·A·B to 11 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm11x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // gemm12x16AVX512 adds alpha·A·B to 12 rows of C, 16 columns wide.
+//
+//go:noescape
 func gemm12x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
 
 // transpose4 writes element q < k of 4 rows of src, stride apart, to dst[q·step …+4]. k is a multiple of 8.
+//
+//go:noescape
 func transpose4(dst *float32, step int, src *float32, stride int, k int)
 
 // dotAVX2 returns Σ a[i]·b[i] for i < n.
+//
+//go:noescape
 func dotAVX2(a *float32, b *float32, n int) float32
 
 // axpyAVX2 adds alpha·x[i] to y[i] for i < n.
+//
+//go:noescape
 func axpyAVX2(alpha float32, x *float32, y *float32, n int)
 
 // scaleAVX2 multiplies x[i] by alpha for i < n.
+//
+//go:noescape
 func scaleAVX2(alpha float32, x *float32, n int)
 
 // maxAVX2 returns the largest x[i] for i < n, −Inf if n is 0. It passes over NaN.
+//
+//go:noescape
 func maxAVX2(x *float32, n int) float32
 
 // expSumAVX2 stores exp(x[i] − shift) in dst[i] for i < n, a multiple of 8, and returns their sum.
+//
+//go:noescape
 func expSumAVX2(dst *float32, x *float32, n int, shift float32) float64
 
 // sumExpAVX2 returns Σ exp(x[i] − shift) for i < n, a multiple of 8.
+//
+//go:noescape
 func sumExpAVX2(x *float32, n int, shift float32) float64
 
 // siluMulAVX2 is SiLUMul for n values, a multiple of 8.
+//
+//go:noescape
 func siluMulAVX2(dst *float32, gate *float32, up *float32, n int)
 
 // siluMulBackwardAVX2 is SiLUMulBackward for n values, a multiple of 8.
+//
+//go:noescape
 func siluMulBackwardAVX2(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int)
 
 // toHalfF16C stores x[i] in dst[i] as binary16, rounded to nearest even, for i < n, a multiple of 8.
+//
+//go:noescape
 func toHalfF16C(dst *uint16, x *float32, n int)
 
 // fromHalfF16C stores the binary16 values x[i] in dst[i] for i < n, a multiple of 8.
+//
+//go:noescape
 func fromHalfF16C(dst *float32, x *uint16, n int)

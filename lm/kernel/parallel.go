@@ -38,14 +38,21 @@ func Parallel(n int, f func(i int)) {
 		}
 		return
 	}
-	j := &job{n: int64(n), f: f}
+	j := jobs.Get().(*job)
+	j.next.Store(0)
+	j.n, j.f = int64(n), f
 	crew.help(j, helpers)
 	j.run()
 	j.helping.Wait()
 	if v := j.panicked.Load(); v != nil {
 		panic(v.value)
 	}
+	j.f = nil
+	jobs.Put(j) // after Wait no helper has it
 }
+
+// jobs keeps the memory of a call for the next one.
+var jobs = sync.Pool{New: func() any { return new(job) }}
 
 // job is one call of Parallel.
 type job struct {

@@ -89,6 +89,7 @@ func exponential() {
 
 func expSum(name, signature, doc string, keep bool) {
 	TEXT(name, NOSPLIT, signature)
+	Pragma("noescape")
 	Doc(doc)
 	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	pointers := []reg.Register{x}

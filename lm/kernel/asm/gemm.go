@@ -41,6 +41,7 @@ func (v vectors) all() {
 // single chain of fused multiply-adds in the order of k: this fixes the bits of a product.
 func (v vectors) gemm(rows, wide int) {
 	TEXT(fmt.Sprintf("gemm%dx%d%s", rows, wide*v.bytes/4, v.name), NOSPLIT, "func(k int, alpha float32, a, b, c *float32, ldc int)")
+	Pragma("noescape")
 	Doc(fmt.Sprintf("gemm%dx%d%s adds alpha·A·B to %d rows of C, %d columns wide.", rows, wide*v.bytes/4, v.name, rows, wide*v.bytes/4))
 	k := Load(Param("k"), GP64())
 	a, b := Load(Param("a"), GP64()), Load(Param("b"), GP64())

@@ -13,6 +13,7 @@ func half() {
 
 func toHalf() {
 	TEXT("toHalfF16C", NOSPLIT, "func(dst *uint16, x *float32, n int)")
+	Pragma("noescape")
 	Doc("toHalfF16C stores x[i] in dst[i] as binary16, rounded to nearest even, for i < n, a multiple of 8.")
 	dst, x, n := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	Label("more")
@@ -32,6 +33,7 @@ func toHalf() {
 
 func fromHalf() {
 	TEXT("fromHalfF16C", NOSPLIT, "func(dst *float32, x *uint16, n int)")
+	Pragma("noescape")
 	Doc("fromHalfF16C stores the binary16 values x[i] in dst[i] for i < n, a multiple of 8.")
 	dst, x, n := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	step := func(values int) {

@@ -28,6 +28,7 @@ func signBit() reg.VecVirtual {
 
 func siluMul() {
 	TEXT("siluMulAVX2", NOSPLIT, "func(dst, gate, up *float32, n int)")
+	Pragma("noescape")
 	Doc("siluMulAVX2 is SiLUMul for n values, a multiple of 8.")
 	dst, gate, up, n := Load(Param("dst"), GP64()), Load(Param("gate"), GP64()), Load(Param("up"), GP64()), Load(Param("n"), GP64())
 	e, sign := newExp(), signBit()
@@ -45,6 +46,7 @@ func siluMul() {
 
 func siluMulBackward() {
 	TEXT("siluMulBackwardAVX2", NOSPLIT, "func(dgate, dup, dy, gate, up *float32, n int)")
+	Pragma("noescape")
 	Doc("siluMulBackwardAVX2 is SiLUMulBackward for n values, a multiple of 8.")
 	dgate, dup, dy := Load(Param("dgate"), GP64()), Load(Param("dup"), GP64()), Load(Param("dy"), GP64())
 	gate, up, n := Load(Param("gate"), GP64()), Load(Param("up"), GP64()), Load(Param("n"), GP64())

@@ -9,6 +9,7 @@ import (
 // transpose writes the kernel that turns 4 rows into columns, 8 values of k at a time.
 func transpose() {
 	TEXT("transpose4", NOSPLIT, "func(dst *float32, step int, src *float32, stride, k int)")
+	Pragma("noescape")
 	Doc("transpose4 writes element q < k of 4 rows of src, stride apart, to dst[q·step …+4]. k is a multiple of 8.")
 	dst, step := Load(Param("dst"), GP64()), Load(Param("step"), GP64())
 	src, stride, k := Load(Param("src"), GP64()), Load(Param("stride"), GP64()), Load(Param("k"), GP64())

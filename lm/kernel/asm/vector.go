@@ -66,6 +66,7 @@ func broadcast(param string) reg.VecVirtual {
 
 func dot() {
 	TEXT("dotAVX2", NOSPLIT, "func(a, b *float32, n int) float32")
+	Pragma("noescape")
 	Doc("dotAVX2 returns Σ a[i]·b[i] for i < n.")
 	a, b, n := Load(Param("a"), GP64()), Load(Param("b"), GP64()), Load(Param("n"), GP64())
 	sums, single := zeros(4), XMM()
@@ -96,6 +97,7 @@ func dot() {
 
 func axpy() {
 	TEXT("axpyAVX2", NOSPLIT, "func(alpha float32, x, y *float32, n int)")
+	Pragma("noescape")
 	Doc("axpyAVX2 adds alpha·x[i] to y[i] for i < n.")
 	alpha := broadcast("alpha")
 	x, y, n := Load(Param("x"), GP64()), Load(Param("y"), GP64()), Load(Param("n"), GP64())
@@ -116,6 +118,7 @@ func axpy() {
 
 func scale() {
 	TEXT("scaleAVX2", NOSPLIT, "func(alpha float32, x *float32, n int)")
+	Pragma("noescape")
 	Doc("scaleAVX2 multiplies x[i] by alpha for i < n.")
 	alpha := broadcast("alpha")
 	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
@@ -134,6 +137,7 @@ func scale() {
 
 func maximum() {
 	TEXT("maxAVX2", NOSPLIT, "func(x *float32, n int) float32")
+	Pragma("noescape")
 	Doc("maxAVX2 returns the largest x[i] for i < n, −Inf if n is 0. It passes over NaN.")
 	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	infinity := YMM()

@@ -1,0 +1,39 @@
+package lm
+
+import (
+	"context"
+	"testing"
+)
+
+// steady returns a scheduler in which replies are being drawn.
+func steady(t testing.TB, m *Model, replies int) *scheduler {
+	jobs := make([]Job, replies)
+	for i := range jobs {
+		jobs[i].Seed = int64(i)
+	}
+	b := m.newScheduler(nil, limits{replies: replies, keys: 1 << 30})
+	prompt := make([]int32, 40)
+	for i := range prompt {
+		prompt[i] = int32(3 + i*7%400)
+	}
+	s := Settings{Temperature: 1, TopP: .95, TopK: 40, Frequency: .1}
+	b.enter(m.newRequest(context.Background(), prompt, jobs, s, 1<<20, func(int, Token) bool { return true }, func(error) {}))
+	for range 30 {
+		b.step()
+	}
+	return b
+}
+
+func BenchmarkStep(b *testing.B) {
+	m := open(b, "tiny-llama.gguf")
+	s := steady(b, m, 8)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.step()
+		if !s.busy() {
+			b.StopTimer()
+			s = steady(b, m, 8)
+			b.StartTimer()
+		}
+	}
+}
