@@ -26,7 +26,7 @@ type Options struct {
 	OpenModels  int  // models held in memory while unused; 3
 	KVBytes     int  // memory for the keys and values of one model, the kept ones included; 1 GiB. It bounds the length of a text, too
 	PromptBytes int  // how much of that may be texts already read, so that the next turn of a chat is cheap; 256 MiB
-	Exact       bool // compute as training does, not only as well as serving needs: keys and values in float32, not float16
+	Exact       bool // compute as training does, not only as well as serving needs: float32 where serving takes keys and values in float16, and in products with a quantised matrix its integers and 8 bits of the other side
 }
 
 // maxReplies is how many continuations one draw may ask for.

@@ -19,6 +19,10 @@ func (l *linear) forward(y, x []float32, n int) {
 	} else {
 		kernel.GemmPacked(false, n, 1, x, l.in, l.rearranged(), 0, y, l.out)
 	}
+	l.addBias(y, n)
+}
+
+func (l *linear) addBias(y []float32, n int) {
 	if l.bias != nil {
 		for i := range n {
 			kernel.Axpy(1, l.bias, y[i*l.out:(i+1)*l.out])

@@ -58,8 +58,9 @@ func (c *Config) global(layer int) bool {
 // Model is an open language model. Its methods are safe for concurrent use, except while the weights that Weights returned
 // are being changed.
 //
-// Memory: the file, mapped where the system can, and the weights that have been used once as float32, rearranged for
-// products. Opening a model is quick; the first use of it decodes the weights.
+// Memory: the file, mapped where the system can, and the weights that have been used once, rearranged for products: as
+// float32, and, where an Engine draws, as the integers that a quantised file has. A model used both ways has both. Opening a
+// model is quick; the first use of it decodes the weights.
 type Model struct {
 	// ActivationBytes bounds what a forward pass keeps for its backward pass. A batch that needs more keeps each layer's
 	// input alone and computes the rest again on the way back: the same bits, in a third to half as much time again. 0 means 2 GiB.
@@ -109,6 +110,10 @@ type linear struct {
 	biasAt  int
 	once    sync.Once
 	packed  *kernel.Packed
+
+	quantOnce sync.Once
+	fine      bool // what it reads is rounded finely: see kernel.Activations
+	quant     *kernel.Quant
 }
 
 // Open reads a model file. Errors name the key or tensor that is missing or wrong.

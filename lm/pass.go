@@ -109,8 +109,12 @@ func (p *Pass) forwardHead() {
 // logits stores the logits of n hidden states in dst, n×V.
 func (m *Model) logits(dst, hidden []float32, n int) {
 	m.output.forward(dst, hidden, n)
+	m.capLogits(dst[:n*m.config.Vocab])
+}
+
+func (m *Model) capLogits(logits []float32) {
 	if m.config.LogitCap > 0 {
-		kernel.SoftCap(float32(m.config.LogitCap), dst[:n*m.config.Vocab])
+		kernel.SoftCap(float32(m.config.LogitCap), logits)
 	}
 }
 

@@ -18,6 +18,7 @@ type reader struct {
 	pages  *pages
 	mem    *arena
 	attend attend
+	codes  kernel.Activations
 	hidden []float32 // runs×D, final normed hidden state of the last token of each
 }
 
@@ -77,9 +78,10 @@ func (r *reader) layer(i int, runs []run, x []float32) {
 	normed := mem.floats(n * c.Dim)
 	q, k, v := mem.floats(n*l.q.out), mem.floats(n*l.k.out), mem.floats(n*l.v.out)
 	normRows(normed, x, l.attnNorm.w, c.Eps)
-	r.apply(l.q, low[0], q, normed, n)
-	r.apply(l.k, low[1], k, normed, n)
-	r.apply(l.v, low[2], v, normed, n)
+	in := r.input(normed, n)
+	r.apply(l.q, low[0], q, &in)
+	r.apply(l.k, low[1], k, &in)
+	r.apply(l.v, low[2], v, &in)
 	r.norm(q, l.qNorm)
 	r.norm(k, l.kNorm)
 	row := 0
@@ -95,26 +97,42 @@ func (r *reader) layer(i int, runs []run, x []float32) {
 	}
 	y := mem.floats(n * l.o.in)
 	r.attend.run(r, i, q, y)
-	r.apply(l.o, low[3], normed, y, n)
+	in = r.input(y, n)
+	r.apply(l.o, low[3], normed, &in)
 	r.norm(normed, l.attnPost)
 	add(x, normed)
 
 	gate, up := mem.floats(n*c.FFN), mem.floats(n*c.FFN)
 	normRows(normed, x, l.ffnNorm.w, c.Eps)
-	r.apply(l.gate, low[4], gate, normed, n)
-	r.apply(l.up, low[5], up, normed, n)
+	in = r.input(normed, n)
+	r.apply(l.gate, low[4], gate, &in)
+	r.apply(l.up, low[5], up, &in)
 	c.parts.activate(gate, gate, up)
-	r.apply(l.down, low[6], normed, gate, n)
+	in = r.input(gate, n)
+	r.apply(l.down, low[6], normed, &in)
 	r.norm(normed, l.ffnPost)
 	add(x, normed)
 	mem.reset(chunk, mark)
 }
 
-func (r *reader) apply(l *linear, low *pair, y, x []float32, n int) {
-	l.forward(y, x, n)
+// logits stores the logits of n hidden states in dst, n×V.
+func (r *reader) logits(dst, hidden []float32, n int) {
+	in := r.input(hidden, n)
+	r.apply(r.m.output, nil, dst, &in)
+	r.m.capLogits(dst[:n*r.m.config.Vocab])
+}
+
+func (r *reader) input(x []float32, n int) input { return input{x: x, n: n, codes: &r.codes} }
+
+func (r *reader) apply(l *linear, low *pair, y []float32, in *input) {
+	if r.pages.exact {
+		l.forward(y, in.x, in.n)
+	} else {
+		l.serve(y, in)
+	}
 	if low != nil {
 		chunk, mark := r.mem.mark()
-		low.forward(l, y, x, n, r.mem)
+		low.forward(l, y, in.x, in.n, r.mem)
 		r.mem.reset(chunk, mark)
 	}
 }

@@ -360,7 +360,7 @@ func (b *scheduler) draw() {
 	vocab := b.m.config.Vocab
 	rows := len(b.hidden) / b.m.config.Dim
 	b.logits = grown(b.logits, rows*vocab)
-	b.m.logits(b.logits, b.hidden, rows)
+	b.reader.logits(b.logits, b.hidden, rows)
 	for _, o := range b.drawing {
 		o.reply.logits = b.logits[o.reply.row*vocab:][:vocab]
 	}

@@ -2,6 +2,7 @@ package lm
 
 import (
 	"fmt"
+	"strings"
 
 	"plumb/lm/gguf"
 	"plumb/lm/kernel"
@@ -216,6 +217,9 @@ func (b *builder) linear(name string) *linear {
 	t := m.params.Tensors[m.params.index[name+".weight"]]
 	l := &linear{m: m, name: t.Name, out: t.Rows, in: t.Cols, w: m.params.Tensor(t.Name), at: t.Offset, bias: b.vector(name + ".bias")}
 	l.info, _ = m.file.Tensor(t.Name)
+	// The feed-forward maps, most of the weights, bear rounding well. With 8 bits in attention and
+	// the output layer, SmolLM2's log-probs go half as far astray again on average, and twice as far at worst.
+	l.fine = !strings.Contains(name, "ffn_")
 	if l.bias != nil {
 		l.biasAt = m.params.offset(name + ".bias")
 	}

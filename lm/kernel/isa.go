@@ -26,6 +26,10 @@ type isa struct {
 	// transpose writes element q < k of row r < rows of src, rows being stride apart, to dst[q·step + r].
 	transpose func(dst []float32, step int, src []float32, stride, rows, k int)
 
+	// quant stores rows ≤ quantRows rows of x, by a panel of a Quant of that many blocks, in y, whose rows are ldy apart.
+	quant      func(codes Codes, rows, blocks int, panel []byte, x []int8, s []float32, y []float32, ldy int)
+	quickQuant bool // it is faster than a product in float32
+
 	dot  func(a, b []float32) float32
 	axpy func(alpha float32, x, y []float32)
 	// scale multiplies x by alpha.
@@ -45,7 +49,7 @@ type isa struct {
 // portable is the kernels in Go.
 var portable = &isa{
 	name: "portable",
-	mr:   4, nr: 4, micro: microGo, transpose: transposeGo,
+	mr:   4, nr: 4, micro: microGo, transpose: transposeGo, quant: quantGo,
 	dot: dotGo, axpy: axpyGo, scale: scaleGo, max: maxGo,
 	toHalf: toHalfGo, fromHalf: fromHalfGo,
 	expSum: expSumGo, siluMul: siluMulGo, siluMulBackward: siluMulBackwardGo,

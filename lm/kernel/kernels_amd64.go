@@ -238,3 +238,43 @@ func toHalfF16C(dst *uint16, x *float32, n int)
 //
 //go:noescape
 func fromHalfF16C(dst *float32, x *uint16, n int)
+
+// quantNibbles1AVX2 multiplies 1 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantNibbles1AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantNibbles2AVX2 multiplies 2 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantNibbles2AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantNibbles3AVX2 multiplies 3 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantNibbles3AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantNibbles4AVX2 multiplies 4 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantNibbles4AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantBytes1AVX2 multiplies 1 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantBytes1AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantBytes2AVX2 multiplies 2 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantBytes2AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantBytes3AVX2 multiplies 3 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantBytes3AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantBytes4AVX2 multiplies 4 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantBytes4AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)

@@ -17,5 +17,6 @@ func main() {
 	exponential()
 	silu()
 	half()
+	quantised()
 	Generate()
 }

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// quantRows is how many rows of x one kernel takes: the sums of so many fit the registers.
+const quantRows = 4
+
+// quantised writes the kernels of Quant, for 1 to quantRows rows of x. Lane r of a register is row r of the panel, so
+// that sums never cross lanes. Nothing is fused: the form in Go rounds at the same places.
+func quantised() {
+	for rows := 1; rows <= quantRows; rows++ {
+		quant("Nibbles", 128, rows, nibbles)
+	}
+	for rows := 1; rows <= quantRows; rows++ {
+		quant("Bytes", 256, rows, wholeBytes)
+	}
+}
+
+// quantBlock is what the kernels share: where the block's codes are, and x of every row.
+type quantBlock struct {
+	w    reg.Register
+	x    []Mem
+	ones reg.VecVirtual
+	mask reg.VecVirtual
+	sums []reg.VecVirtual // the products of the block, a sum in int32 for each row of the panel
+}
+
+func (b *quantBlock) broadcast(t, column int, to reg.VecVirtual) {
+	m := b.x[t]
+	m.Disp += column
+	VPBROADCASTD(m, to)
+}
+
+func quant(name string, codes, rows int, products func(b *quantBlock)) {
+	TEXT(fmt.Sprintf("quant%s%dAVX2", name, rows), NOSPLIT, "func(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("quant%s%dAVX2 multiplies %d rows of x by a panel of 8 rows of w.", name, rows, rows))
+	blocks, w := Load(Param("blocks"), GP64()), Load(Param("w"), GP64())
+	offset := GP64()
+	XORQ(offset, offset)
+	b := &quantBlock{w: w, ones: YMM(), mask: YMM()}
+	var scales []Mem
+	for _, x := range pointers("x", "ldx", rows, 1) {
+		b.x = append(b.x, Mem{Base: x, Index: offset, Scale: 4})
+		b.sums = append(b.sums, YMM())
+	}
+	for _, s := range pointers("s", "lds", rows, 4) {
+		scales = append(scales, Mem{Base: s, Index: offset, Scale: 1})
+	}
+	totals := zeros(rows)
+	VPCMPEQW(b.ones, b.ones, b.ones)
+	VPSRLW(Imm(15), b.ones, b.ones)
+	if name == "Nibbles" {
+		VPCMPEQB(b.mask, b.mask, b.mask)
+		VPSRLW(Imm(12), b.mask, b.mask) // 0x000f
+		wide := YMM()
+		VPSLLW(Imm(8), b.mask, wide)
+		VPOR(wide, b.mask, b.mask)
+	}
+	Label("loop")
+	products(b)
+	for t, sum := range b.sums {
+		d := YMM()
+		VCVTDQ2PS(sum, sum)
+		VBROADCASTSS(scales[t], d)
+		VMULPS(Mem{Base: w, Disp: codes}, d, d)
+		VMULPS(d, sum, sum)
+		VADDPS(sum, totals[t], totals[t])
+		if name == "Nibbles" {
+			m := scales[t]
+			m.Disp += 4
+			VBROADCASTSS(m, d)
+			VMULPS(Mem{Base: w, Disp: codes + 32}, d, d)
+			VADDPS(d, totals[t], totals[t])
+		}
+	}
+	size := codes + 32
+	if name == "Nibbles" {
+		size += 32
+	}
+	ADDQ(U32(size), w)
+	ADDQ(Imm(8), offset)
+	DECQ(blocks)
+	JNZ(LabelRef("loop"))
+	for t, y := range pointers("y", "ldy", rows, 4) {
+		VMOVUPS(totals[t], Mem{Base: y})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// pointers returns the starts of so many rows that lie stride values of size bytes apart.
+func pointers(base, stride string, rows, size int) []reg.Register {
+	all := []reg.Register{Load(Param(base), GP64())}
+	if rows == 1 {
+		return all
+	}
+	step := Load(Param(stride), GP64())
+	if size == 4 {
+		SHLQ(Imm(2), step)
+	}
+	for t := 1; t < rows; t++ {
+		p := GP64()
+		LEAQ(Mem{Base: all[t-1], Index: step, Scale: 1}, p)
+		all = append(all, p)
+	}
+	return all
+}
+
+// nibbles sums eight products in int16: 8·15·127·2 = 30480 fits.
+func nibbles(b *quantBlock) {
+	for g := range 4 {
+		lo, hi := YMM(), YMM()
+		VMOVDQU(Mem{Base: b.w, Disp: 32 * g}, lo)
+		VPSRLW(Imm(4), lo, hi)
+		VPAND(b.mask, lo, lo)
+		VPAND(b.mask, hi, hi)
+		for t, sum := range b.sums {
+			for half, codes := range []reg.VecVirtual{lo, hi} {
+				x := YMM()
+				b.broadcast(t, 4*g+16*half, x)
+				if g+half == 0 {
+					VPMADDUBSW(x, codes, sum)
+					continue
+				}
+				VPMADDUBSW(x, codes, x)
+				VPADDW(x, sum, sum)
+			}
+		}
+	}
+	for _, sum := range b.sums {
+		VPMADDWD(b.ones, sum, sum)
+	}
+}
+
+// wholeBytes multiplies |w| by x with w's sign: |w| ≤ 128 fits an unsigned byte, |x| ≤ 127 has a sign to change, and
+// 2·128·127 fits int16.
+func wholeBytes(b *quantBlock) {
+	for g := range 8 {
+		codes, size := YMM(), YMM()
+		VMOVDQU(Mem{Base: b.w, Disp: 32 * g}, codes)
+		VPABSB(codes, size)
+		for t, sum := range b.sums {
+			x := YMM()
+			b.broadcast(t, 4*g, x)
+			VPSIGNB(codes, x, x)
+			VPMADDUBSW(x, size, x)
+			if g == 0 {
+				VPMADDWD(b.ones, x, sum)
+				continue
+			}
+			VPMADDWD(b.ones, x, x)
+			VPADDD(x, sum, sum)
+		}
+	}
+}
