@@ -24,6 +24,18 @@ func steady(t testing.TB, m *Model, replies int) *scheduler {
 	return b
 }
 
+// Once it runs, a step takes no memory, with filters and penalties too.
+func TestStepsTakeNoMemory(t *testing.T) {
+	b := steady(t, open(t, "tiny-llama.gguf"), 8)
+	defer b.close()
+	if n := testing.AllocsPerRun(20, b.step); n > 0 {
+		t.Errorf("%v allocations a step", n)
+	}
+	if !b.busy() {
+		t.Error("the replies have ended: the test shows nothing")
+	}
+}
+
 func BenchmarkStep(b *testing.B) {
 	m := open(b, "tiny-llama.gguf")
 	s := steady(b, m, 8)

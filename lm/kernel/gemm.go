@@ -78,8 +78,7 @@ func (s *isa) gemm(p product) {
 		return
 	}
 	if s.whole != nil {
-		p.unpack()
-		s.whole(&p)
+		s.computeWhole(p)
 		return
 	}
 	buffer := rowBuffers.Get().(*[]float32)
@@ -96,6 +95,12 @@ func (s *isa) gemm(p product) {
 		return
 	}
 	s.computeTiles(p, height, width)
+}
+
+// computeWhole takes a copy for the same reason as computeTiles.
+func (s *isa) computeWhole(p product) {
+	p.unpack()
+	s.whole(&p)
 }
 
 // computeTiles takes a copy of the product, so that one that needs no other goroutine does not leave the stack.
