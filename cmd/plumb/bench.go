@@ -12,7 +12,7 @@ import (
 
 // BenchCmd is "plumb bench".
 type BenchCmd struct {
-	LM BenchLMCmd `cmd:"" name:"lm" help:"Prompts and decoding in exact float32, in tokens/s and as shares of what this machine's memory and processors give."`
+	LM BenchLMCmd `cmd:"" name:"lm" help:"Prompts and decoding as plumb serve does them, in tokens/s and as shares of what this machine's memory and processors give."`
 }
 
 // BenchLMCmd is "plumb bench lm".
@@ -20,6 +20,7 @@ type BenchLMCmd struct {
 	Base        ModelFile `help:"GGUF file, or ollama:NAME in Ollama's store. Empty: the built-in model." placeholder:"FILE" aliases:"model"`
 	Repetitions int       `help:"Of each figure, in alternation; the median is shown with the lowest and highest." default:"5"`
 	Tokens      int       `help:"Most tokens of each reply." default:"64"`
+	Exact       bool      `help:"Float32, as training computes, instead of the file's own quantised weights."`
 	Threads     int       `help:"Threads; 0 takes all processors." default:"0"`
 	JSON        bool      `name:"json" help:"End with all figures as a line of JSON."`
 }
@@ -45,7 +46,7 @@ func (cmd *BenchLMCmd) Run(c *Context) error {
 	}
 	defer m.Close()
 	bar := newProgress(c.Stderr, "measure")
-	result, err := bench.LM{Model: m, Repetitions: cmd.Repetitions, Tokens: cmd.Tokens, Progress: bar.at}.Run(c.Ctx)
+	result, err := bench.LM{Model: m, Exact: cmd.Exact, Repetitions: cmd.Repetitions, Tokens: cmd.Tokens, Progress: bar.at}.Run(c.Ctx)
 	if err != nil {
 		return err
 	}
@@ -56,8 +57,8 @@ func (cmd *BenchLMCmd) Run(c *Context) error {
 }
 
 func benchTable(w io.Writer, r *bench.LMResult) error {
-	fmt.Fprintf(w, "%d threads read %.1f GB/s from memory and multiply at %.0f GFLOP/s; %s multiplies a token by %.3g million weights\n",
-		r.Machine.Threads, r.Machine.Read.Median, r.Machine.Peak.Median, r.Model, float64(r.Weights)/1e6)
+	fmt.Fprintf(w, "%d threads read %.1f GB/s from memory and multiply at %.0f GFLOP/s; %s multiplies a token by %.3g million weights of %.3g MB\n",
+		r.Machine.Threads, r.Machine.Read.Median, r.Machine.Peak.Median, r.Model, float64(r.Weights)/1e6, float64(r.Bytes)/1e6)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\ttokens/s\tlowest\thighest\tGFLOP/s\tof peak\tGB/s\tof memory\t")
 	for _, f := range r.Figures {

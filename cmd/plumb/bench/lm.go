@@ -2,20 +2,26 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
 
+	"plumb/chat"
 	"plumb/lm"
+	"plumb/lm/gguf"
 	"plumb/lm/kernel"
 )
 
-// LM measures the engine on a model.
+// LM measures the engine on a model, as a server uses it: by draws that share their steps, with quantised weights
+// multiplied as they are in the file. Nothing is left over from one draw for the next.
 type LM struct {
 	Model       *lm.Model
+	Exact       bool                          // float32 instead, as training computes
 	Repetitions int                           // of each figure; 5 if 0
-	Tokens      int                           // of each reply; 64 if 0
-	Prompts     []int                         // lengths of prompts; 64, 350 and 512 if nil
+	Tokens      int                           // most of each reply; 64 if 0
+	Prompts     []int                         // lengths of prompts; of 64, 350 and 512 those that fit if nil
 	Memory      int                           // bytes that are read to measure memory; 256 MiB if 0
 	Size        int                           // of the matrices that measure the peak; 768 if 0
 	Progress    func(done, all int, s string) // may be nil
@@ -24,33 +30,36 @@ type LM struct {
 // Figure is one thing that was measured.
 type Figure struct {
 	Name   string  `json:"name"`
-	Tokens Spread  `json:"tokens_s"`
-	GFLOP  float64 `json:"gflop_s"` // of products with weights, at the median: 2 operations a weight and token
-	Read   float64 `json:"gb_s"`    // of float32 weights, at the median: each pass reads all once
-	OfPeak float64 `json:"of_peak"` // share of the machine's highest
-	OfRead float64 `json:"of_read"` // share of the most that memory gave
+	Tokens Spread  `json:"tokens_s"` // of the prompt or, where replies are drawn, of all replies
+	GFLOP  float64 `json:"gflop_s"`  // of products with weights, at the median: 2 operations a weight and token
+	Read   float64 `json:"gb_s"`     // of weights, at the median: each pass reads all once; of a prompt, at least this
+	OfPeak float64 `json:"of_peak"`  // share of the machine's highest in float32; products of integers may be above it
+	OfRead float64 `json:"of_read"`  // share of the most that memory gave
 }
 
 // LMResult is what LM measured.
 type LMResult struct {
 	Machine Machine  `json:"machine"`
 	Model   string   `json:"model"`
+	Exact   bool     `json:"exact"`
 	Weights int      `json:"weights"` // that a token is multiplied by
+	Bytes   int      `json:"bytes"`   // that they take in memory
 	Figures []Figure `json:"figures"`
 
 	output int // weights of the output layer
 }
 
-// task is one thing to be measured: run returns how many tokens it computed.
+// task is one thing to be measured: draws that begin at once.
 type task struct {
 	name   string
-	tokens int // at most
-	passes int // over the weights
-	run    func(ctx context.Context, repetition int) (tokens int, err error)
-	speeds []float64
+	prompt bool // its tokens are what is counted, not those of the replies
+	draws  func(repetition int) ([]chat.Draw, error)
+	speeds []float64 // tokens a second
+	passes []float64 // over the weights a second
 }
 
-// Run measures, and stops with an error when ctx ends. Prompts differ in each repetition, so that nothing is cached.
+// Run measures, and stops with an error when ctx ends. Prompts differ in each repetition. It fails for a model without a
+// chat template.
 func (b LM) Run(ctx context.Context) (*LMResult, error) {
 	b.defaults()
 	for _, n := range append([]int{longest}, b.Prompts...) {
@@ -59,25 +68,23 @@ func (b LM) Run(ctx context.Context) (*LMResult, error) {
 		}
 	}
 	tasks, memory, product := b.tasks(), newMemory(b.Memory), newProduct(b.Size)
+	engine := lm.NewEngine(func(context.Context, string) (*lm.Model, error) { return b.Model, nil }, nil, lm.Options{Exact: b.Exact, PromptBytes: 1})
 	var read, peak []float64
 	for r := -1; r < b.Repetitions; r++ { // the first round only warms up
 		read, peak = append(read, memory.read()), append(peak, product.speed())
 		for i := range tasks {
 			t := &tasks[(i+r+1)%len(tasks)] // another order each time
-			begun := time.Now()
-			tokens, err := t.run(ctx, r+1)
-			if err != nil {
+			if err := t.measure(ctx, engine, r); err != nil {
 				return nil, fmt.Errorf("measure %s: %w", t.name, err)
-			}
-			if r >= 0 {
-				t.speeds = append(t.speeds, float64(tokens)/time.Since(begun).Seconds())
 			}
 			if b.Progress != nil {
 				b.Progress((r+1)*len(tasks)+i+1, (b.Repetitions+1)*len(tasks), t.name)
 			}
 		}
 	}
-	result := &LMResult{Machine: Machine{kernel.Threads(), spreadOf(read[1:]), spreadOf(peak[1:])}, Model: b.Model.Config().Name, Weights: b.weights(), output: b.Model.Config().Vocab * b.Model.Config().Dim}
+	config := b.Model.Config()
+	result := &LMResult{Machine: Machine{kernel.Threads(), spreadOf(read[1:]), spreadOf(peak[1:])}, Model: config.Name, Exact: b.Exact, output: config.Vocab * config.Dim}
+	result.Weights, result.Bytes = b.weights()
 	for _, t := range tasks {
 		result.Figures = append(result.Figures, result.figure(t))
 	}
@@ -92,7 +99,7 @@ func (b *LM) defaults() {
 		b.Tokens = 64
 	}
 	if b.Prompts == nil {
-		b.Prompts = []int{64, 350, 512}
+		b.Prompts = slices.DeleteFunc([]int{64, 350, 512}, func(n int) bool { return n+b.Tokens > b.Model.Config().Context })
 	}
 	if b.Memory == 0 {
 		b.Memory = 256 << 20
@@ -102,71 +109,108 @@ func (b *LM) defaults() {
 	}
 }
 
-func (b LM) tasks() []task {
-	var tasks []task
-	for _, n := range b.Prompts {
-		tasks = append(tasks, task{name: fmt.Sprintf("prompt of %d", n), tokens: n, passes: 1, run: func(ctx context.Context, r int) (int, error) {
-			_, err := b.draw(ctx, b.prompt(n, r), 1, 1)
-			return n, err
-		}})
-	}
-	reply := func(name string, prompt, n int) {
-		tasks = append(tasks, task{name: name, tokens: n * b.Tokens, passes: b.Tokens, run: func(ctx context.Context, r int) (int, error) {
-			return b.draw(ctx, b.prompt(prompt, r), n, b.Tokens)
-		}})
-	}
-	reply("1 reply", 16, 1)
-	reply("8 replies", 16, 8)
-	reply(fmt.Sprintf("8 replies, prompt of %d", longest), longest, 8)
-	return tasks
-}
-
 // longest is the prompt that the best of 8 is drawn for.
 const longest = 350
 
-// prompt returns n tokens that differ from repetition to repetition.
-func (b LM) prompt(n, repetition int) []int32 {
-	r := rand.New(rand.NewPCG(uint64(n), uint64(repetition)))
-	tokens := make([]int32, n)
-	for i := range tokens {
-		tokens[i] = int32(r.IntN(b.Model.Config().Vocab))
+func (b LM) tasks() []task {
+	var tasks []task
+	add := func(name string, prompt bool, draws, tokens, replies, most int) {
+		tasks = append(tasks, task{name: name, prompt: prompt, draws: func(r int) ([]chat.Draw, error) {
+			all := make([]chat.Draw, draws)
+			for i := range all {
+				text, err := textOf(b.Model, tokens, draws*(r+1)+i)
+				if err != nil {
+					return nil, err
+				}
+				all[i] = chat.Draw{Messages: []chat.Message{{Role: chat.User, Content: text}}, Prefixes: make([]string, replies), MaxTokens: most}
+				for k := range replies {
+					all[i].Seeds = append(all[i].Seeds, int64(k))
+				}
+			}
+			return all, nil
+		}})
 	}
-	return tokens
+	for _, n := range b.Prompts {
+		add(fmt.Sprintf("prompt of %d", n), true, 1, n, 1, 1)
+	}
+	add("1 reply", false, 1, short, 1, b.Tokens)
+	add("8 replies", false, 1, short, 8, b.Tokens)
+	add(fmt.Sprintf("8 replies, prompt of %d", longest), false, 1, longest, 8, b.Tokens)
+	add("8 replies to 8 prompts", false, 8, short, 1, b.Tokens)
+	return tasks
 }
 
-// draw draws n replies and returns how many tokens they have: a reply may end before the last.
-func (b LM) draw(ctx context.Context, prompt []int32, n, tokens int) (drawn int, err error) {
-	jobs := make([]lm.Job, n)
-	for i := range jobs {
-		jobs[i].Seed = int64(i)
+// measure makes the draws of a repetition; those of repetition -1 do not count.
+func (t *task) measure(ctx context.Context, engine *lm.Engine, repetition int) error {
+	draws, err := t.draws(repetition)
+	if err != nil {
+		return err
 	}
-	err = b.Model.Generate(ctx, nil, prompt, jobs, lm.Settings{Temperature: 1, MaxTokens: tokens}, func(int, lm.Token) bool {
-		drawn++
-		return true
-	})
-	return drawn, err
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	tokens, passes := 0, 0
+	begun := time.Now()
+	for _, d := range draws {
+		wait.Go(func() {
+			e := engine.Continue(ctx, d, func(p chat.Piece) {
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case p.Err != nil:
+					err = errors.Join(err, p.Err)
+				case p.Done != nil && t.prompt:
+					tokens, passes = p.Done.PromptTokens, 1
+				case p.Done != nil: // replies end sooner or later: the longest has as many passes as tokens
+					tokens, passes = tokens+p.Done.CompletionTokens, max(passes, p.Done.CompletionTokens)
+				}
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			err = errors.Join(err, e)
+		})
+	}
+	wait.Wait()
+	if spent := time.Since(begun).Seconds(); err == nil && repetition >= 0 {
+		t.speeds, t.passes = append(t.speeds, float64(tokens)/spent), append(t.passes, float64(passes)/spent)
+	}
+	return err
 }
 
-// weights returns how many weights a token is multiplied by: all matrices, the embedding only where it is the output too.
-func (b LM) weights() int {
-	n := 0
+// weights returns how many weights a token is multiplied by: all matrices, the embedding only where it is the output too;
+// and how many bytes a pass over them reads.
+func (b LM) weights() (n, bytes int) {
 	for _, t := range b.Model.File().Tensors() {
 		if len(t.Dims) == 2 && (t.Name != "token_embd.weight" || b.Model.Config().Tied) {
 			n += t.Len()
+			bytes += b.bytes(t)
 		}
 	}
-	return n
+	return n, bytes
+}
+
+// bytes returns what a matrix takes in memory: four a weight, or its codes with a scale, and for 4 bits a minimum, for
+// each block of 32.
+func (b LM) bytes(t gguf.TensorInfo) int {
+	bits := t.Type.CodeBits()
+	if b.Exact || bits == 0 || !kernel.QuickQuantised() || t.Dims[0]%kernel.QuantBlock != 0 {
+		return 4 * t.Len()
+	}
+	floats := 4
+	if bits == 4 {
+		floats = 8
+	}
+	return t.Len() / kernel.QuantBlock * (bits*kernel.QuantBlock/8 + floats)
 }
 
 // figure compares what a task got with what the machine gives.
 func (r *LMResult) figure(t task) Figure {
 	f := Figure{Name: t.name, Tokens: spreadOf(t.speeds)}
 	multiplied := r.Weights
-	if t.passes == 1 {
+	if t.prompt {
 		multiplied -= r.output // only the last token of a prompt meets the output layer
 	}
 	f.GFLOP = 2 * float64(multiplied) * f.Tokens.Median / 1e9
-	f.Read = 4 * float64(r.Weights) * f.Tokens.Median * float64(t.passes) / float64(t.tokens) / 1e9
+	f.Read = float64(r.Bytes) * spreadOf(t.passes).Median / 1e9
 	f.OfPeak, f.OfRead = f.GFLOP/r.Machine.Peak.High, f.Read/r.Machine.Read.High // a neighbour only ever lowers these
 	return f
 }

@@ -5,8 +5,50 @@ import (
 	"errors"
 	"testing"
 
+	"plumb/chat"
+	"plumb/lm/gguf"
+	"plumb/lm/kernel"
 	"plumb/lm/tiny"
 )
+
+// Prompts have the length that is asked for, and no two are alike.
+func TestTextHasItsLength(t *testing.T) {
+	m, err := tiny.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for _, n := range []int{64, 350} {
+		one, err := textOf(m, n, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := m.EncodePrompt([]chat.Message{{Role: chat.User, Content: one}}, "")
+		if err != nil || len(tokens) > n || len(tokens) < n-8 {
+			t.Errorf("%d tokens, want %d: %v", len(tokens), n, err)
+		}
+		if other, _ := textOf(m, n, 2); other == one {
+			t.Errorf("two prompts of %d are the same", n)
+		}
+	}
+}
+
+// What the weights take is by their type, not by that of the file's other tensors.
+func TestBytesOfWeights(t *testing.T) {
+	m := gguf.TensorInfo{Type: gguf.Q4_1, Dims: []uint64{64, 3}}
+	if got := (LM{Exact: true}).bytes(m); got != 4*64*3 {
+		t.Errorf("exact: %d bytes", got)
+	}
+	if !kernel.QuickQuantised() {
+		t.Skip("quantised products are no quicker here")
+	}
+	for typ, want := range map[gguf.Type]int{gguf.Q4_1: 24, gguf.Q8_0: 36, gguf.F16: 128} {
+		m.Type = typ
+		if got := (LM{}).bytes(m); got != 2*3*want {
+			t.Errorf("%v: %d bytes, want %d", typ, got, 2*3*want)
+		}
+	}
+}
 
 // The figures are there, positive and in order; how high they are is not a test's business.
 func TestLMMeasuresEverything(t *testing.T) {
@@ -17,7 +59,7 @@ func TestLMMeasuresEverything(t *testing.T) {
 	defer m.Close()
 	steps := 0
 	b := LM{Model: m, Repetitions: 2, Tokens: 2, Prompts: []int{8}, Memory: 1 << 20, Size: 64, Progress: func(done, all int, _ string) {
-		if steps++; done != steps || all != 12 {
+		if steps++; done != steps || all != 15 {
 			t.Errorf("progress %d of %d at step %d", done, all, steps)
 		}
 	}}
@@ -25,7 +67,7 @@ func TestLMMeasuresEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Figures) != 4 || r.Weights <= 0 || steps != 12 {
+	if len(r.Figures) != 5 || r.Weights <= 0 || steps != 15 {
 		t.Fatalf("%d figures, %d weights, %d steps", len(r.Figures), r.Weights, steps)
 	}
 	spreads := []Spread{r.Machine.Read, r.Machine.Peak}
