@@ -78,6 +78,7 @@ func (w *work) noteElsewhere(r *trl.Result) {
 		"train/rows_weighted": float64(r.Weighted), "train/logprob_difference": r.Worst} {
 		w.metric(name, &v)
 	}
+	w.notePasses("train", r.Passes, r.Rows)
 	for _, reason := range slices.Sorted(maps.Keys(r.Dropped)) {
 		w.run.Dropped["tokens: "+reason] = r.Dropped[reason]
 	}

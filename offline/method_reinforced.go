@@ -171,6 +171,7 @@ func (w *work) headStart(ctx context.Context, s pairs.Set, reward *rm.Model) (*l
 	if err != nil {
 		return nil, fmt.Errorf("imitate: %w", err)
 	}
+	w.notePasses("head", imitated.Passes, imitated.Rows)
 	gain, err := evaluate.Gain{Before: evaluate.Policy{Model: t.Model}, After: evaluate.Policy{Model: t.Model, Adapter: imitated.Adapter},
 		Judge: reward, MaxTokens: w.config.MaxTokens, Seed: w.config.Seed}.Measure(ctx, promptsOf(s))
 	if err != nil {

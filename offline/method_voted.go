@@ -128,6 +128,7 @@ func (w *work) fitted(r *train.Result, err error) (fitted, error) {
 	}
 	w.count("train/steps", r.Steps)
 	w.count("train/rows", r.Rows)
+	w.notePasses("train", r.Passes, r.Rows)
 	return fitted{r.Adapter, r.Weights}, nil
 }
 

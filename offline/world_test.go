@@ -272,7 +272,7 @@ var lax = gate.Limits{NLL: 10, KLIncumbent: 100, KLBase: 100, Length: 10, Repeti
 func (w *world) quick() *Runner {
 	r := w.runner()
 	r.Neutral, r.Anchors = nil, nil
-	r.Config = Config{Seed: 1, Limits: lax, Train: train.Config{LR: 1e-3, Rank: 4}, Prompts: 4, Draws: 3, MaxTokens: 10}
+	r.Config = Config{Seed: 1, Limits: lax, Train: train.Config{LR: 1e-3, Rank: 4, Epochs: 2}, Prompts: 4, Draws: 3, MaxTokens: 10}
 	return r
 }
 

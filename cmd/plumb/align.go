@@ -80,7 +80,7 @@ type AlignRunCmd struct {
 	Beta       float64 `help:"Pull towards the base." default:"0.1"`
 	LR         float64 `name:"lr" help:"Learning rate." default:"1e-4"`
 	Schedule   string  `help:"The learning rate over the steps: constant, linear or cosine fall to 0. Empty: linear for methods that draw, constant for others." placeholder:"NAME"`
-	Epochs     float64 `help:"Passes over the rows." default:"2"`
+	Epochs     float64 `help:"Passes over the rows. 0: as many as make 80 steps, two at least and eight at most." default:"0"`
 	Batch      int     `help:"Rows a step." default:"4"`
 	Rank       int     `help:"Rank of the adapter." default:"16"`
 	Adapter    float64 `name:"adapter-alpha" help:"Scale of the adapter times its rank." default:"16"`

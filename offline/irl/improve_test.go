@@ -41,7 +41,7 @@ func (p preferring) Improve(ctx context.Context, reward Rewarder, prompts [][]ch
 		all = append(all, rows.Preference{Prompt: rows.Text{Messages: prompt}, Chosen: rows.Plain(texts[best]), Rejected: rows.Plain(texts[worst])})
 	}
 	encoded, _ := train.Encoder{Model: base()}.Pairs(all)
-	result, err := train.Trainer{Model: base(), Config: train.Config{Method: "dpo", LR: 2e-3, Beta: .2}}.Preferences(ctx, encoded)
+	result, err := train.Trainer{Model: base(), Config: train.Config{Method: "dpo", LR: 2e-3, Beta: .2, Epochs: 2}}.Preferences(ctx, encoded)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ type Config struct {
 	Decay       float64  `json:"decay,omitempty"`       // weight decay of matrices; 0
 	Beta2       float64  `json:"beta2,omitempty"`       // AdamW's; .999
 	Clip        float64  `json:"clip,omitempty"`        // largest norm of a gradient; 1, −1 for none
-	Epochs      float64  `json:"epochs,omitempty"`      // passes over the rows; 2
+	Epochs      float64  `json:"epochs,omitempty"`      // passes over the rows; what [Config.Passes] makes of their number
 	Batch       int      `json:"batch,omitempty"`       // rows a step; 4
 	MaxLength   int      `json:"max_length,omitempty"`  // tokens of prompt and reply; 1024, never more than the model's context
 	Ordered     bool     `json:"ordered,omitempty"`     // rows as they come, not shuffled
@@ -45,7 +45,7 @@ type Config struct {
 	SaveEvery int `json:"-"`
 }
 
-// WithDefaults returns c with what is zero filled in.
+// WithDefaults returns c with what is zero filled in, but for Epochs, which depends on how many rows there are.
 func (c Config) WithDefaults() Config {
 	def := func(x *float64, v float64) {
 		if *x == 0 {
@@ -60,7 +60,6 @@ func (c Config) WithDefaults() Config {
 	def(&c.Beta, loss.DefaultBeta)
 	def(&c.LR, 1e-4)
 	def(&c.Clip, 1)
-	def(&c.Epochs, 2)
 	def(&c.Alpha, 16)
 	whole(&c.Rank, 16)
 	whole(&c.Batch, 4)
@@ -113,7 +112,7 @@ func (c Config) Check() error {
 	}
 	want(err == nil, "method: %v", err)
 	want(!c.Full || c.Method == "sft", "full: got method %s; all weights are trained by sft alone, since the others need the model as it was", c.Method)
-	want(c.Epochs > 0 && c.Epochs <= 1e4, "epochs: got %v, want (0, 10000]", c.Epochs)
+	want(c.Epochs >= 0 && c.Epochs <= 1e4, "epochs: got %v, want [0, 10000]", c.Epochs)
 	want(c.Batch >= 1 && c.Batch <= 1<<16, "batch: got %d, want 1 … 65536", c.Batch)
 	want(Kind(c.Method) != Unpaired || c.Batch >= 2, "batch: got 1; %s compares the rows of a batch, so it needs at least 2", c.Method)
 	want(c.MaxLength >= 2, "max_length: got %d, want 2 or more", c.MaxLength)

@@ -37,7 +37,8 @@ type Result struct {
 	Weights string      // SHA-256 over the trained tensors, hex
 	Steps   int
 	Rows    int
-	Last    Step // what the last step measured
+	Passes  float64 // over the rows
+	Last    Step    // what the last step measured
 }
 
 // objective is what a training minimises.
@@ -99,8 +100,8 @@ func (r *run) loop(ctx context.Context, o objective) (*Result, error) {
 	if n < least {
 		return nil, &chat.Error{Kind: chat.Invalid, Msg: fmt.Sprintf("train: %d rows, want at least %d", n, least)}
 	}
-	order := order{rows: n, batch: c.Batch, least: least, ordered: c.Ordered, seed: c.Seed}
-	steps := order.steps(c.Epochs)
+	order, passes := c.order(n), c.Passes(n)
+	steps := order.steps(passes)
 	schedule, anchor := c.schedule(steps), r.anchored()
 	step, fingerprint, err := r.resume(hash + hashReplies(r.Anchors))
 	if err != nil {
@@ -142,7 +143,7 @@ func (r *run) loop(ctx context.Context, o objective) (*Result, error) {
 			}
 		}
 	}
-	return &Result{Adapter: r.adapter, Weights: checkpoint.Hash(r.params), Steps: steps, Rows: n, Last: r.last}, nil
+	return &Result{Adapter: r.adapter, Weights: checkpoint.Hash(r.params), Steps: steps, Rows: n, Passes: passes, Last: r.last}, nil
 }
 
 // decay shrinks the matrices.

@@ -131,7 +131,7 @@ func (t Training) job(d *data) job {
 		Loss: losses[c.Method], Model: l.Model, Base: t.Model.Digest(), Precision: l.Precision, Shape: shapeOf(t.Model), Rows: d.n, Data: hex.EncodeToString(sum[:]),
 		Rank: c.Rank, Alpha: c.Alpha, Targets: lm.PEFTTargets(c.Targets), Beta: c.Beta, Desirable: 1, Undesirable: 1,
 		LR: c.LR, Schedule: c.Schedule, Warmup: c.Warmup, Decay: c.Decay, Beta2: c.Beta2, Clip: math.Max(0, c.Clip),
-		Epochs: c.Epochs, Batch: c.Batch, PerDevice: l.PerDevice, MaxLength: c.MaxLength, Seed: uint32(c.Seed),
+		Epochs: c.Passes(d.n), Batch: c.Batch, PerDevice: l.PerDevice, MaxLength: c.MaxLength, Seed: uint32(c.Seed),
 	}
 	if context := t.Model.Config().Context; context > 0 {
 		j.MaxLength = min(j.MaxLength, context)

@@ -33,6 +33,7 @@ type Step struct {
 type Result struct {
 	Adapter  *lm.Adapter
 	Rows     int
+	Passes   float64        // over the rows
 	Weighted int            // rows of a weight that is not 1: TRL's trainers count each row once
 	Dropped  map[string]int // rows left out, by reason
 	Last     Step           // zero where the adapter was there already
@@ -64,7 +65,7 @@ func (t Training) Fit(ctx context.Context, r Rows) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &Result{Rows: d.n, Weighted: d.weighted, Dropped: d.dropped}
+	result := &Result{Rows: d.n, Passes: j.Epochs, Weighted: d.weighted, Dropped: d.dropped}
 	if !f.has(adapterFolder) {
 		if result.Last, err = t.start(ctx, f, j); err != nil {
 			return nil, err
