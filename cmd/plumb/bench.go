@@ -6,13 +6,23 @@ import (
 	"text/tabwriter"
 
 	"plumb/cmd/plumb/bench"
+	"plumb/lm"
 	"plumb/lm/kernel"
 	"plumb/lm/tiny"
 )
 
 // BenchCmd is "plumb bench".
 type BenchCmd struct {
-	LM BenchLMCmd `cmd:"" name:"lm" help:"Prompts and decoding as plumb serve does them, in tokens/s and as shares of what this machine's memory and processors give."`
+	LM    BenchLMCmd    `cmd:"" name:"lm" help:"Prompts and decoding as plumb serve does them, in tokens/s and as shares of what this machine's memory and processors give."`
+	Train BenchTrainCmd `cmd:"" help:"DPO of an adapter, in pairs/s and as a share of what this machine's processors give."`
+}
+
+// openOrTiny opens the model that a flag names, the built-in one where it names none.
+func openOrTiny(f ModelFile) (*lm.Model, error) {
+	if f.Path == "" {
+		return tiny.Open()
+	}
+	return f.Open()
 }
 
 // BenchLMCmd is "plumb bench lm".
@@ -23,6 +33,13 @@ type BenchLMCmd struct {
 	Exact       bool      `help:"Float32, as training computes, instead of the file's own quantised weights."`
 	Threads     int       `help:"Threads; 0 takes all processors." default:"0"`
 	JSON        bool      `name:"json" help:"End with all figures as a line of JSON."`
+}
+
+// Help implements kong's HelpProvider.
+func (BenchLMCmd) Help() string {
+	return `Reads prompts and draws replies as "plumb serve" does: weights that the file has in 4 or 8 bits stay integers (--exact: float32), and replies that are drawn at once share each pass over the weights. Every prompt is new, so that no cache helps. Let nothing else run.
+
+One reply is as fast as memory is read, whose share is "of memory"; a prompt as fast as the kernel multiplies, "of peak", which is measured in float32: integers may be above it. Eight replies at once lie between.`
 }
 
 // Validate implements kong's check of the parsed flags.
@@ -36,11 +53,7 @@ func (cmd *BenchLMCmd) Validate() error {
 // Run implements the command.
 func (cmd *BenchLMCmd) Run(c *Context) error {
 	kernel.SetThreads(cmd.Threads)
-	open := tiny.Open
-	if cmd.Base.Path != "" {
-		open = cmd.Base.Open
-	}
-	m, err := open()
+	m, err := openOrTiny(cmd.Base)
 	if err != nil {
 		return err
 	}
