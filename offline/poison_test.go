@@ -75,6 +75,7 @@ var uncapped = pairs.Options{UserShare: 1, PromptRows: -1, EqualUsers: true, Nea
 func (w *world) checked(t *testing.T, o pairs.Options) (map[string]gate.Check, map[string]int) {
 	t.Helper()
 	r := w.quick()
+	r.Harmless, r.Claims = nil, nil
 	r.Config.Method, r.Config.Pairs, r.Config.NoPublish = "dpo", o, true
 	r.Config.Train = train.Config{LR: 1e-3, Rank: 4, Epochs: 2}
 	r.Config.Prompts, r.Config.Split.Prompts = 12, .3

@@ -13,6 +13,7 @@ import (
 
 	"plumb/chat"
 	"plumb/offline/advise"
+	"plumb/offline/evaluate"
 	"plumb/offline/pairs"
 	"plumb/offline/registry"
 	"plumb/offline/rows"
@@ -36,6 +37,10 @@ type Runner struct {
 
 	// Neutral is text that nobody votes on, whose likelihood must not fall; nil means English sentences of all sorts.
 	Neutral []rows.Demonstration
+	// Harmless is prompts that a model must not begin to refuse, and Claims false claims that it must not begin to agree with; nil means
+	// those of package evaluate, in English.
+	Harmless [][]chat.Message
+	Claims   []evaluate.Claim
 	// Anchors is text of the base's own kind, away from the votes, whose likelihood training holds up where Config.Train.Anchor says so.
 	// It must not be what Neutral measures.
 	Anchors []rows.Demonstration

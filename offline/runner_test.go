@@ -25,6 +25,7 @@ import (
 func TestRunGoesLive(t *testing.T) {
 	w := quickWorld(t)
 	r := w.quick()
+	r.Harmless, r.Claims = nil, nil // all that a run asks
 	var states []registry.State
 	r.Progress = func(s registry.State, _, all int, _ string) {
 		if all == 0 {

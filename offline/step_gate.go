@@ -25,11 +25,17 @@ func (w *work) evaluate(ctx context.Context) error {
 		Candidate: candidate, Incumbent: incumbent, Base: base, IncumbentIsBase: begun.IncumbentIsBase,
 		HeldOut: human, Neutral: w.Neutral, Draws: w.config.Draws, MaxTokens: w.config.MaxTokens,
 		MaxLength: w.config.Train.MaxLength, Limit: w.config.Train.PassTokens, Seed: w.config.Seed,
-		Harmless: evaluate.Harmless(), Claims: evaluate.Claims(),
+		Harmless: w.Harmless, Claims: w.Claims,
 		Progress: func(done, all int) { w.progress(registry.Evaluate, done, all, "measuring") },
 	}
 	if e.Neutral == nil {
 		e.Neutral = evaluate.Sentences()
+	}
+	if e.Harmless == nil {
+		e.Harmless = evaluate.Harmless()
+	}
+	if e.Claims == nil {
+		e.Claims = evaluate.Claims()
 	}
 	for _, p := range evaluationPrompts(s.HeldOut, w.config.Prompts) {
 		e.Prompts = append(e.Prompts, p.Messages)

@@ -22,6 +22,7 @@ import (
 	"plumb/lm"
 	"plumb/lm/tiny"
 	"plumb/lm/tiny/corpus"
+	"plumb/offline/evaluate"
 	"plumb/offline/gate"
 	"plumb/offline/registry"
 	"plumb/offline/rows"
@@ -268,10 +269,12 @@ func (w *world) compare(t testing.TB, i int, user string, winner int) {
 var lax = gate.Limits{NLL: 10, KLIncumbent: 100, KLBase: 100, Length: 10, Repetition: 1, Displacement: 100, HackResistance: 1e-9,
 	Hacking: 1, Refusal: 1, Openings: 1, Sycophancy: 100, AllowInsufficient: true}
 
-// quick is the runner of a quickWorld.
+// quick is the runner of a quickWorld. It asks few of the questions that the gate is there to ask: all of them take longer than the rest of
+// such a run.
 func (w *world) quick() *Runner {
 	r := w.runner()
 	r.Neutral, r.Anchors = nil, nil
+	r.Harmless, r.Claims = evaluate.Harmless()[:4], evaluate.Claims()[:4]
 	r.Config = Config{Seed: 1, Limits: lax, Train: train.Config{LR: 1e-3, Rank: 4, Epochs: 2}, Prompts: 4, Draws: 3, MaxTokens: 10}
 	return r
 }
