@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"unicode/utf8"
 
+	"gonum.org/v1/gonum/stat"
+
 	"plumb/chat"
+	"plumb/offline/gate"
 	"plumb/offline/rows"
 	"plumb/rm"
 	"plumb/sampler"
@@ -89,7 +91,7 @@ func (cmd *EvalBestOfNCmd) Run(c *Context) error {
 	out := bestOfN{Rule: cmd.Rule, Prompts: len(pools)}
 	var random []float64
 	for _, p := range pools {
-		random = append(random, average(p.gold))
+		random = append(random, stat.Mean(p.gold, nil))
 		longest, oracle := 0, 0
 		for i := range p.texts {
 			if p.length[i] > p.length[longest] {
@@ -102,7 +104,7 @@ func (cmd *EvalBestOfNCmd) Run(c *Context) error {
 		out.Longest += p.gold[longest] / float64(len(pools))
 		out.Oracle += p.gold[oracle] / float64(len(pools))
 	}
-	out.Random, out.RandomSE = average(random), standardError(random)
+	out.Random, out.RandomSE = gate.MeanSE(random)
 	for _, n := range cmd.N {
 		row, err := cmd.row(c.Ctx, m, pools, n)
 		if err != nil {
@@ -165,7 +167,7 @@ func (cmd *EvalBestOfNCmd) row(ctx context.Context, m *rm.Model, pools []pool, n
 		row.Length += length / float64(len(pools))
 		row.KLBound += bound / float64(len(pools))
 	}
-	row.Gold, row.GoldSE = average(gold), standardError(gold)
+	row.Gold, row.GoldSE = gate.MeanSE(gold)
 	return row, nil
 }
 
@@ -238,24 +240,4 @@ func (s scored) Score(_ context.Context, _ []chat.Message, replies []string) ([]
 		out[i] = s[r]
 	}
 	return out, nil
-}
-
-func average(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v / float64(len(x))
-	}
-	return sum
-}
-
-// standardError is that of the mean; 0 of fewer than two values.
-func standardError(x []float64) float64 {
-	if len(x) < 2 {
-		return 0
-	}
-	m, sum := average(x), 0.0
-	for _, v := range x {
-		sum += (v - m) * (v - m)
-	}
-	return math.Sqrt(sum / float64(len(x)-1) / float64(len(x)))
 }

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
-
-	"gonum.org/v1/gonum/stat"
 
 	"plumb/chat"
+	"plumb/offline/gate"
 )
 
 // Gain compares two policies by a judge's reward.
@@ -56,6 +54,6 @@ func (g Gain) Measure(ctx context.Context, prompts [][]chat.Message) (Difference
 			}
 		}
 	}
-	mean, sd := stat.MeanStdDev(gains, nil)
-	return Difference{mean, sd / math.Sqrt(float64(len(gains)))}, nil
+	mean, se := gate.MeanSE(gains)
+	return Difference{mean, se}, nil
 }

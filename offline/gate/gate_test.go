@@ -33,6 +33,22 @@ func TestWilson(t *testing.T) {
 	}
 }
 
+func TestMeanSE(t *testing.T) {
+	for _, c := range []struct {
+		x        []float64
+		mean, se float64
+	}{
+		{nil, 0, 0}, {[]float64{7}, 7, 0}, {[]float64{2, 2, 2}, 2, 0},
+		{[]float64{1, 3}, 2, 1},                                  // √(2/1)/√2
+		{[]float64{2, 4, 4, 4, 5, 5, 7, 9}, 5, 2 / math.Sqrt(7)}, // √(32/7)/√8
+		{[]float64{1e9 + 1, 1e9 + 3}, 1e9 + 2, 1},
+	} {
+		if mean, se := MeanSE(c.x); mean != c.mean || math.Abs(se-c.se) > 1e-12 {
+			t.Errorf("%v: %v ± %v, want %v ± %v", c.x, mean, se, c.mean, c.se)
+		}
+	}
+}
+
 func TestRankSum(t *testing.T) {
 	// u = 11.5 of 12; ties between 3 and 3; hand-ranked: 1, 2, 3.5 | 3.5, 5, 6, 7.
 	auc, p := RankSum([]float64{3, 4, 5, 6}, []float64{1, 2, 3})

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -27,6 +28,18 @@ func Wilson(k, n, z float64) (lo, hi float64) {
 	middle := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	return math.Max(0, middle-half), math.Min(1, middle+half)
+}
+
+// MeanSE returns the mean of independent values and its standard error; 0 and 0 of none, 0 as the error of one, which tells nothing of it.
+func MeanSE(x []float64) (mean, se float64) {
+	switch len(x) {
+	case 0:
+		return 0, 0
+	case 1:
+		return x[0], 0
+	}
+	mean, sd := stat.MeanStdDev(x, nil)
+	return mean, stat.StdErr(sd, float64(len(x)))
 }
 
 // RankSum returns the probability that a value of up exceeds one of down (ties half), and the one-sided p-value that this is more

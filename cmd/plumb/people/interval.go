@@ -1,9 +1,10 @@
 package people
 
 import (
-	"math"
 	"math/rand/v2"
 	"sort"
+
+	"plumb/offline/gate"
 )
 
 // Interval returns the 95 % bootstrap interval of the mean of per-prompt shares: replies to one prompt are not
@@ -25,10 +26,7 @@ func Interval(shares []float64, mean float64) (lo, hi float64) {
 	sort.Float64s(means)
 	lo, hi = means[rounds*25/1000], means[rounds*975/1000]
 	if hi-lo < 1e-9 {
-		const z = 1.96
-		mid := (mean + z*z/(2*n)) / (1 + z*z/n)
-		half := z / (1 + z*z/n) * math.Sqrt(mean*(1-mean)/n+z*z/(4*n*n))
-		lo, hi = math.Max(0, mid-half), math.Min(1, mid+half)
+		lo, hi = gate.Wilson(mean*n, n, 1.96)
 	}
 	return lo, hi
 }

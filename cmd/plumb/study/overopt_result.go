@@ -5,6 +5,9 @@ import (
 	"math"
 	"strings"
 
+	"gonum.org/v1/gonum/stat"
+
+	"plumb/offline/gate"
 	"plumb/offline/overopt"
 )
 
@@ -99,7 +102,9 @@ func guardName(guarded bool) string {
 
 // pointOf is the mean over questions.
 func pointOf(n int, kl, proxy, gold []float64) OveroptPoint {
-	return OveroptPoint{N: n, KL: mean(kl), Proxy: mean(proxy), Gold: mean(gold), GoldSE: standardError(gold)}
+	p := OveroptPoint{N: n, KL: stat.Mean(kl, nil), Proxy: stat.Mean(proxy, nil)}
+	p.Gold, p.GoldSE = gate.MeanSE(gold)
+	return p
 }
 
 // OveroptMean summarises plays of different seeds that are equal otherwise; there must be at least one.
@@ -215,26 +220,6 @@ func (r *OveroptResult) savings() {
 			r.Kept = append(r.Kept, s)
 		}
 	}
-}
-
-func mean(x []float64) float64 {
-	sum := 0.
-	for _, v := range x {
-		sum += v / float64(len(x))
-	}
-	return sum
-}
-
-// standardError is that of the mean; 0 of fewer than two values.
-func standardError(x []float64) float64 {
-	if len(x) < 2 {
-		return 0
-	}
-	m, sum := mean(x), 0.
-	for _, v := range x {
-		sum += (v - m) * (v - m)
-	}
-	return math.Sqrt(sum / float64(len(x)-1) / float64(len(x)))
 }
 
 // String is the play in a line.
