@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
+
+	"plumb/lm/gguf"
 )
 
 // errand is a request of a test and what came of it.
@@ -83,63 +86,91 @@ func alone(t *testing.T, m *Model, exact bool, list []*errand) (said []string) {
 // A request's replies have the same tokens and log-probs, bit for bit, whichever requests come and leave beside it, with a
 // cache or none, on one processor or two, and where there is so little room that texts are forgotten and read again.
 func TestRepliesDoNotDependOnOtherRequests(t *testing.T) {
-	m := open(t, "tiny-llama.gguf")
+	whole := open(t, "tiny-llama.gguf")
+	for _, c := range []struct {
+		name  string
+		m     *Model
+		exact bool
+	}{
+		{"exact", whole, true},
+		{"keys in halves", whole, false},
+		{"q8_0", inType(t, whole, gguf.Q8_0), false},
+		{"q4_0", inType(t, whole, gguf.Q4_0), false},
+	} {
+		t.Run(c.name, func(t *testing.T) { repliesAreTheirOwn(t, c.m, c.exact) })
+	}
+}
+
+// inType returns the model with its matrices in another type.
+func inType(t testing.TB, m *Model, as gguf.Type) *Model {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), as.String()+".gguf")
+	if _, err := (Merge{Type: as}).Write(m, path); err != nil {
+		t.Fatal(err)
+	}
+	other, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	return other
+}
+
+func repliesAreTheirOwn(t *testing.T, m *Model, exact bool) {
 	r := rand.New(rand.NewPCG(3, 9))
 	list := someErrands(r, 8, 150)
-	for _, exact := range []bool{true, false} {
-		want := alone(t, m, exact, list)
-		page := newPages(m, exact, 0).pageBytes()
-		for round := range 3 {
-			pages := []int{1000, 14, 9}[round%3]
-			procs := 2 - round%2
-			before := runtime.GOMAXPROCS(procs)
-			b := m.newScheduler(nil, limits{exact: exact, replies: 64, keys: pages * page, cache: round % 2 * 6 * page})
-			entered, forgot := 0, 0
-			order := r.Perm(len(list))
-			left := map[*errand]bool{}
-			for entered < len(list) || b.busy() {
-				if entered < len(list) && r.IntN(4) == 0 {
-					b.enter(list[order[entered]].request(m, 1<<20))
-					entered++
+	want := alone(t, m, exact, list)
+	page := newPages(m, exact, 0).pageBytes()
+	for round := range 3 {
+		pages := []int{1000, 14, 9}[round%3]
+		procs := 2 - round%2
+		before := runtime.GOMAXPROCS(procs)
+		b := m.newScheduler(nil, limits{exact: exact, replies: 64, keys: pages * page, cache: round % 2 * 6 * page})
+		entered, forgot := 0, 0
+		order := r.Perm(len(list))
+		left := map[*errand]bool{}
+		for entered < len(list) || b.busy() {
+			if entered < len(list) && r.IntN(4) == 0 {
+				b.enter(list[order[entered]].request(m, 1<<20))
+				entered++
+			}
+			if r.IntN(40) == 0 && entered > 0 {
+				if c := list[order[r.IntN(entered)]]; !c.over {
+					left[c] = true
+					c.leave()
 				}
-				if r.IntN(40) == 0 && entered > 0 {
-					if c := list[order[r.IntN(entered)]]; !c.over {
-						left[c] = true
-						c.leave()
+			}
+			b.step()
+			for _, a := range b.active {
+				for _, p := range a.live {
+					if p.n > 1 && p.read.past.n == 0 {
+						forgot++
 					}
 				}
-				b.step()
-				for _, a := range b.active {
-					for _, p := range a.live {
-						if p.n > 1 && p.read.past.n == 0 {
-							forgot++
-						}
-					}
+			}
+			if b.pages.live > pages || b.pages.made > pages {
+				t.Fatalf("%d pages live, %d made, of %d", b.pages.live, b.pages.made, pages)
+			}
+		}
+		b.close()
+		runtime.GOMAXPROCS(before)
+		for i, c := range list {
+			switch {
+			case !c.over:
+				t.Errorf("round %d: request %d has not ended", round, i)
+			case left[c]:
+				if !errors.Is(c.err, context.Canceled) {
+					t.Errorf("round %d: request %d left with %v", round, i, c.err)
 				}
-				if b.pages.live > pages || b.pages.made > pages {
-					t.Fatalf("%d pages live, %d made, of %d", b.pages.live, b.pages.made, pages)
-				}
+			case c.err != nil || c.said() != want[i]:
+				t.Errorf("round %d, exact %v, %d pages: request %d (%v) differs from alone", round, exact, pages, i, c.err)
 			}
-			b.close()
-			runtime.GOMAXPROCS(before)
-			for i, c := range list {
-				switch {
-				case !c.over:
-					t.Errorf("round %d: request %d has not ended", round, i)
-				case left[c]:
-					if !errors.Is(c.err, context.Canceled) {
-						t.Errorf("round %d: request %d left with %v", round, i, c.err)
-					}
-				case c.err != nil || c.said() != want[i]:
-					t.Errorf("round %d, exact %v, %d pages: request %d (%v) differs from alone", round, exact, pages, i, c.err)
-				}
-			}
-			if (forgot > 0) != (pages < 1000) {
-				t.Errorf("%d pages: %d times a reply's text was forgotten", pages, forgot)
-			}
-			if b.pages.live != 0 {
-				t.Errorf("round %d: %d pages are still held", round, b.pages.live)
-			}
+		}
+		if (forgot > 0) != (pages < 1000) {
+			t.Errorf("%d pages: %d times a reply's text was forgotten", pages, forgot)
+		}
+		if b.pages.live != 0 {
+			t.Errorf("round %d: %d pages are still held", round, b.pages.live)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package lm
 import (
 	"context"
 	"testing"
+
+	"plumb/lm/gguf"
 )
 
 // steady returns a scheduler in which replies are being drawn.
@@ -26,13 +28,16 @@ func steady(t testing.TB, m *Model, replies int) *scheduler {
 
 // Once it runs, a step takes no memory, with filters and penalties too.
 func TestStepsTakeNoMemory(t *testing.T) {
-	b := steady(t, open(t, "tiny-llama.gguf"), 8)
-	defer b.close()
-	if n := testing.AllocsPerRun(20, b.step); n > 0 {
-		t.Errorf("%v allocations a step", n)
-	}
-	if !b.busy() {
-		t.Error("the replies have ended: the test shows nothing")
+	whole := open(t, "tiny-llama.gguf")
+	for name, m := range map[string]*Model{"f32": whole, "q8_0": inType(t, whole, gguf.Q8_0), "q4_0": inType(t, whole, gguf.Q4_0)} {
+		b := steady(t, m, 8)
+		defer b.close()
+		if n := testing.AllocsPerRun(20, b.step); n > 0 {
+			t.Errorf("%s: %v allocations a step", name, n)
+		}
+		if !b.busy() {
+			t.Errorf("%s: the replies have ended: the test shows nothing", name)
+		}
 	}
 }
 

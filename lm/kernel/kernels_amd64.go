@@ -278,3 +278,6 @@ func quantBytes3AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int,
 //
 //go:noescape
 func quantBytes4AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// pauseAMD64 waits for some tens of cycles, so many times.
+func pauseAMD64(times int)

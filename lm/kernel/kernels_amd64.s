@@ -7643,3 +7643,13 @@ loop:
 	VMOVUPS      Y8, (CX)
 	VZEROUPPER
 	RET
+
+// func pauseAMD64(times int)
+TEXT ·pauseAMD64(SB), NOSPLIT, $0-8
+	MOVQ times+0(FP), AX
+
+loop:
+	PAUSE
+	SUBQ $0x01, AX
+	JNZ  loop
+	RET

@@ -27,9 +27,9 @@ func Threads() int {
 }
 
 // Parallel calls f(0) … f(n−1), each once, in any order, on up to Threads goroutines of which the caller's is one,
-// and returns when all are done. Helpers are kept parked between calls. A call from within f is allowed, as are calls
-// from many goroutines at once: helpers that are busy are not waited for. If f panics, the rest is skipped and
-// Parallel panics with the first value.
+// and returns when all are done. Helpers are kept between calls: see helper. A call from within f is allowed, as are
+// calls from many goroutines at once: helpers that are busy, or that the system has not let run before the caller had
+// done everything itself, are not waited for. If f panics, the rest is skipped and Parallel panics with the first value.
 func Parallel(n int, f func(i int)) {
 	helpers := min(Threads(), n) - 1
 	if helpers <= 0 {
@@ -41,14 +41,14 @@ func Parallel(n int, f func(i int)) {
 	j := jobs.Get().(*job)
 	j.next.Store(0)
 	j.n, j.f = int64(n), f
-	crew.help(j, helpers)
+	crew.ask(j, helpers)
 	j.run()
-	j.helping.Wait()
+	j.wait()
 	if v := j.panicked.Load(); v != nil {
 		panic(v.value)
 	}
 	j.f = nil
-	jobs.Put(j) // after Wait no helper has it
+	jobs.Put(j) // after wait no helper has it
 }
 
 // jobs keeps the memory of a call for the next one.
@@ -59,7 +59,9 @@ type job struct {
 	next     atomic.Int64 // the first index nobody has taken
 	n        int64
 	f        func(i int)
-	helping  sync.WaitGroup
+	asked    []*helper
+	left     atomic.Int32   // of those, how many may be at it
+	done     sync.WaitGroup // the same, to be waited for without a processor
 	panicked atomic.Pointer[panicValue]
 }
 
@@ -82,36 +84,25 @@ func (j *job) run() {
 	}
 }
 
-// crew is the helpers of the process: goroutines that wait, parked, for a job.
-var crew = &pool{jobs: make(chan *job)}
-
-type pool struct {
-	jobs chan *job
-	size atomic.Int32 // helpers started
+// wait takes the job back from those who have not begun, and waits for the others.
+func (j *job) wait() {
+	for _, h := range j.asked {
+		if h.at.CompareAndSwap(j, looking) {
+			j.finish()
+		}
+	}
+	j.asked = j.asked[:0]
+	for range patience {
+		if j.left.Load() == 0 {
+			break
+		}
+		pause()
+	}
+	j.done.Wait()
 }
 
-// help hands j to up to n idle helpers, and starts new ones while there are fewer than n in all.
-func (p *pool) help(j *job, n int) {
-	for range n {
-		j.helping.Add(1)
-		select {
-		case p.jobs <- j:
-			continue
-		default:
-		}
-		size := p.size.Load()
-		if int(size) >= n || !p.size.CompareAndSwap(size, size+1) {
-			j.helping.Done() // all are busy: the caller works without them
-			return
-		}
-		go p.serve(j)
-	}
-}
-
-func (p *pool) serve(j *job) {
-	for {
-		j.run()
-		j.helping.Done()
-		j = <-p.jobs
-	}
+// finish says that one of those asked is not at it, or no longer.
+func (j *job) finish() {
+	j.left.Add(-1)
+	j.done.Done()
 }

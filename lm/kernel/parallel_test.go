@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestParallelCallsEachIndexOnce(t *testing.T) {
@@ -74,4 +75,17 @@ func TestParallelPassesPanicsOn(t *testing.T) {
 		}()
 	}
 	Parallel(50, func(int) {}) // the helpers live on
+}
+
+func TestParallelWakesHelpersThatRest(t *testing.T) {
+	SetThreads(3)
+	defer SetThreads(0)
+	var calls atomic.Int32
+	for range 50 {
+		Parallel(20, func(int) { calls.Add(1) })
+		time.Sleep(300 * time.Microsecond) // longer than they look for work
+	}
+	if calls.Load() != 50*20 {
+		t.Errorf("%d calls", calls.Load())
+	}
 }

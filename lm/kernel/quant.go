@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"sync"
 )
 
 // QuantBlock is how many columns of a quantised matrix share a scale.
@@ -200,9 +201,30 @@ func Quantised(y []float32, x *Activations, w *Quant) {
 // smallQuantWork is how many multiplications one goroutine does more quickly than two.
 const smallQuantWork = 1 << 17
 
+// share takes what Quantised has, so that a product that needs no other goroutine takes no memory, and one that does
+// takes that of the one before.
 func (w *Quant) share(y []float32, x *Activations, panels, tasks int) {
-	Parallel(tasks, func(t int) { w.panels(y, x, t*panels/tasks, (t+1)*panels/tasks) })
+	d := deals.Get().(*deal)
+	d.w, d.y, d.x, d.panels, d.tasks = w, y, x, panels, tasks
+	Parallel(tasks, d.one)
+	d.w, d.y, d.x = nil, nil, nil
+	deals.Put(d)
 }
+
+// deal is a product whose panels are dealt out to tasks.
+type deal struct {
+	w             *Quant
+	y             []float32
+	x             *Activations
+	panels, tasks int
+	one           func(t int) // does task t
+}
+
+var deals = sync.Pool{New: func() any {
+	d := new(deal)
+	d.one = func(t int) { d.w.panels(d.y, d.x, t*d.panels/d.tasks, (t+1)*d.panels/d.tasks) }
+	return d
+}}
 
 // panels computes the columns of y that belong to the panels from to to.
 func (w *Quant) panels(y []float32, x *Activations, from, to int) {

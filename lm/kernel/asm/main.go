@@ -18,5 +18,6 @@ func main() {
 	silu()
 	half()
 	quantised()
+	pause()
 	Generate()
 }

@@ -1,0 +1,3 @@
+package kernel
+
+func pause() { pauseAMD64(1) }
