@@ -30,7 +30,7 @@ type BenchLMCmd struct {
 	Base        ModelFile `help:"GGUF file, or ollama:NAME in Ollama's store. Empty: the built-in model." placeholder:"FILE" aliases:"model"`
 	Repetitions int       `help:"Of each figure, in alternation; the median is shown with the lowest and highest." default:"5"`
 	Tokens      int       `help:"Most tokens of each reply." default:"64"`
-	Exact       bool      `help:"Float32, as training computes, instead of the file's own quantised weights."`
+	Exact       bool      `help:"Float32, as training computes, instead of the file's own quantised weights." setting:"bench_exact"`
 	Threads     int       `help:"Threads; 0 takes all processors." default:"0"`
 	JSON        bool      `name:"json" help:"End with all figures as a line of JSON."`
 }

@@ -43,6 +43,9 @@ func (r *runs) command(ctx context.Context, extra ...string) (*exec.Cmd, error) 
 	w := r.where
 	args := []string{"align", "run", "--background", "--data", w.Data, "--alias", w.Alias, "--prefix", w.Prefix,
 		"--ollama-threads", strconv.Itoa(w.OllamaThreads)}
+	if w.Exact {
+		args = append(args, "--exact")
+	}
 	for flag, value := range map[string]string{"--upstream": w.Upstream, "--model": w.Model, "--base": w.Base.Given} {
 		if value != "" {
 			args = append(args, flag, value)

@@ -28,7 +28,7 @@ type upstream struct {
 func openUpstream(ctx context.Context, w *Where) (*upstream, error) {
 	if w.Upstream == "" {
 		local := newLocalModels(w)
-		e := lm.NewEngine(local.open, local.list, lm.Options{})
+		e := lm.NewEngine(local.open, local.list, lm.Options{Exact: w.Exact})
 		return &upstream{generator: e, models: e.Models, local: local, engine: e}, nil
 	}
 	kind, url, said := strings.Cut(w.Upstream, "+")
