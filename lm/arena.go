@@ -11,8 +11,12 @@ const chunkSize = 1 << 20
 
 // floats returns n values of unspecified content.
 func (a *arena) floats(n int) []float32 {
-	for a.chunk < len(a.chunks) && a.at+n > len(a.chunks[a.chunk]) {
+	if a.at > 0 && a.at+n > len(a.chunks[a.chunk]) {
 		a.chunk, a.at = a.chunk+1, 0
+	}
+	if a.chunk < len(a.chunks) && len(a.chunks[a.chunk]) < n {
+		// Nothing of it is in use. It makes way: who asks for a little more each time must not leave a chunk behind each time.
+		a.chunks[a.chunk] = make([]float32, n+n/4)
 	}
 	if a.chunk == len(a.chunks) {
 		a.chunks = append(a.chunks, make([]float32, max(n, chunkSize)))

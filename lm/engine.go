@@ -61,7 +61,7 @@ func (e *Engine) Abilities(ctx context.Context, name string) (chat.Abilities, er
 		return chat.Abilities{}, err
 	}
 	defer done()
-	return chat.Abilities{Prefix: true, Logprobs: true, Penalties: true, Seed: true, Slots: maxReplies, Context: e.line(m).context()}, nil
+	return chat.Abilities{Prefix: true, Logprobs: true, Penalties: true, Seed: true, Slots: maxReplies, Context: e.line(m).context}, nil
 }
 
 // line returns what draws with a model.
@@ -93,20 +93,25 @@ func (e *Engine) Continue(ctx context.Context, d chat.Draw, each func(chat.Piece
 	if err != nil {
 		return err
 	}
+	joined := false
+	defer func() {
+		if !joined {
+			done()
+		}
+	}()
 	line := e.line(m)
 	prompt, jobs, err := m.jobs(d)
-	if n := len(prompt); err == nil && n >= line.context() {
-		err = noRoom(n, line.context())
+	if n := len(prompt); err == nil && n >= line.context {
+		err = noRoom(n, line.context)
 	}
 	if err != nil {
-		done()
 		return err
 	}
 	var fit []Job
 	var writers []*writer
 	box := newBox()
 	for i, job := range jobs {
-		if err := m.checkRoom(prompt, jobs[i:i+1], line.context()); err != nil {
+		if err := m.checkRoom(prompt, jobs[i:i+1], line.context); err != nil {
 			each(chat.Piece{Index: i, Err: err})
 			continue
 		}
@@ -114,17 +119,16 @@ func (e *Engine) Continue(ctx context.Context, d chat.Draw, each func(chat.Piece
 		writers = append(writers, m.newWriter(i, d, len(prompt)+len(job.Prefix), box.put))
 	}
 	if len(fit) == 0 {
-		done()
 		return nil
 	}
-	r := m.newRequest(ctx, prompt, fit, settings, line.context(), func(i int, t Token) bool { return writers[i].add(t) }, func(err error) {
+	r := m.newRequest(ctx, prompt, fit, settings, line.context, func(i int, t Token) bool { return writers[i].add(t) }, func(err error) {
 		done()
 		box.close(err)
 	})
 	if err := line.join(r); err != nil {
-		done()
 		return err
 	}
+	joined = true // from now on the request says when it has left
 	return box.empty(ctx, each)
 }
 

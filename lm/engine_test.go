@@ -386,6 +386,7 @@ func TestEngineHoldsFewModels(t *testing.T) {
 		t.Errorf("%d models held, %d lines", len(e.models.held), len(e.lines))
 	}
 	done()
+	use("sketch-3") // now sketch is unused for longer
 	use("sketch-4")
 	if _, held := e.models.held["sketch"]; held {
 		t.Error("the oldest is still held")

@@ -7,10 +7,11 @@ import "math"
 // adds to them.
 func gemma3() family {
 	return family{parts: parts{halves: true, headNorms: true, postNorms: true, gelu: true}, read: func(k *keyReader, c *Config) {
-		readGemma(k, c, 6)
-		c.LocalBase = k.number("rope.freq_base_swa", 10000)
+		readGemma(k, c, 6, absent) // files whose layers all see everything have no key for a window
+		c.LogitCap = k.number("final_logit_softcapping", 0)
+		c.LocalBase = k.number("rope.freq_base_swa", k.number("rope.local.freq_base", 10000))
 		if _, ok := k.f.Float(k.arch + ".rope.freq_base"); !ok {
-			c.RopeBase = 1e6
+			c.RopeBase = k.number("rope.global.freq_base", 1e6)
 		}
 		// The width of a query is that of its head; the 27B alone divides the width of the model among the heads.
 		if c.Layers == 62 {
@@ -23,7 +24,7 @@ func gemma3() family {
 // between soft caps.
 func gemma2() family {
 	return family{parts: parts{halves: true, postNorms: true, gelu: true}, read: func(k *keyReader, c *Config) {
-		readGemma(k, c, 2)
+		readGemma(k, c, 2, 4096)
 		c.AttnCap = k.number("attn_logit_softcapping", 50)
 		c.LogitCap = k.number("final_logit_softcapping", 30)
 		if c.Layers == 46 { // the 27B
@@ -32,8 +33,8 @@ func gemma2() family {
 	}}
 }
 
-func readGemma(k *keyReader, c *Config, every int) {
+func readGemma(k *keyReader, c *Config, every, window int) {
 	c.EmbedScale = float32(math.Sqrt(float64(c.Dim)))
-	c.Window = k.size("attention.sliding_window", 0, maxContext, 4096)
+	c.Window = k.size("attention.sliding_window", 0, maxContext, window)
 	c.GlobalEvery = k.size("attention.sliding_window_pattern", 1, 1024, every)
 }

@@ -3,6 +3,7 @@ package lm
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 type line struct {
 	m         *Model
 	options   Options
+	context   int        // tokens that a prompt with a reply may have
 	scheduler *scheduler // of the goroutine that serves
 
 	mu      sync.Mutex
@@ -25,11 +27,9 @@ type line struct {
 const idlePages = 32
 
 func newLine(m *Model, o Options) *line {
-	return &line{m: m, options: o, scheduler: m.newScheduler(nil, limits{exact: o.Exact, replies: o.Replies, keys: o.KVBytes, cache: o.PromptBytes})}
+	s := m.newScheduler(nil, limits{exact: o.Exact, replies: o.Replies, keys: o.KVBytes, cache: o.PromptBytes})
+	return &line{m: m, options: o, context: min(m.config.Context, s.pages.context()), scheduler: s}
 }
-
-// context is how many tokens a prompt with a reply may have.
-func (l *line) context() int { return min(l.m.config.Context, l.scheduler.pages.context()) }
 
 // join queues a request. It fails with kind RateLimited if too many wait already; then the request's left is not called.
 func (l *line) join(r *request) error {
@@ -109,7 +109,7 @@ func (l *line) step() {
 		if v == nil {
 			return
 		}
-		err := &chat.Error{Kind: chat.Internal, Msg: "draw: the engine failed", Cause: fmt.Errorf("panic: %v", v)}
+		err := &chat.Error{Kind: chat.Internal, Msg: "draw: the engine failed", Cause: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
 		for _, r := range l.scheduler.active {
 			if r != nil {
 				r.left(err)

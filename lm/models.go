@@ -2,6 +2,8 @@ package lm
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"plumb/chat"
@@ -49,6 +51,8 @@ func (s *models) get(ctx context.Context, name string) (m *Model, done func(), e
 	done = func() {
 		s.mu.Lock()
 		h.users--
+		s.clock++
+		h.used = s.clock
 		s.mu.Unlock()
 		s.closeUnused()
 	}
@@ -67,7 +71,7 @@ func (s *models) get(ctx context.Context, name string) (m *Model, done func(), e
 
 // load opens a model; after a failure the next request tries again.
 func (s *models) load(ctx context.Context, name string, h *heldModel) {
-	model, err := s.open(ctx, name)
+	model, err := s.tryOpen(ctx, name)
 	s.mu.Lock()
 	h.model, h.err = model, err
 	if err != nil {
@@ -76,6 +80,16 @@ func (s *models) load(ctx context.Context, name string, h *heldModel) {
 	s.mu.Unlock()
 	close(h.ready)
 	s.closeUnused()
+}
+
+// tryOpen makes an error of a fault, so that one file cannot end the process.
+func (s *models) tryOpen(ctx context.Context, name string) (m *Model, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			m, err = nil, &chat.Error{Kind: chat.Internal, Msg: "open model: failed", Cause: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+		}
+	}()
+	return s.open(ctx, name)
 }
 
 // closeUnused closes models until no more than max are held, or all that are left are in use.

@@ -45,7 +45,7 @@ type reply struct {
 func (m *Model) newRequest(ctx context.Context, prompt []int32, jobs []Job, s Settings, room int, each func(int, Token) bool, left func(error)) *request {
 	r := &request{ctx: ctx, prompt: prompt, each: each, left: left}
 	for i, job := range jobs {
-		p := &reply{job: i, max: min(m.config.Context, room) - len(prompt) - len(job.Prefix), chooser: newChooser(s, job.Seed, m.config.Vocab), top: s.Top > 0}
+		p := &reply{job: i, max: min(m.config.Context, room) - len(prompt) - len(job.Prefix), chooser: newChooser(s, job.Seed), top: s.Top > 0}
 		if s.MaxTokens > 0 {
 			p.max = min(p.max, s.MaxTokens)
 		}

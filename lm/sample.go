@@ -26,8 +26,8 @@ type chooser struct {
 // greedyBelow is a temperature below which x/T overflows float32; the most likely token has all the probability there.
 const greedyBelow = 1e-30
 
-func newChooser(s Settings, seed int64, vocab int) *chooser {
-	c := &chooser{Settings: s, random: rand.New(rand.NewPCG(uint64(seed), 0x6472_6177)), work: make([]float32, vocab)}
+func newChooser(s Settings, seed int64) *chooser {
+	c := &chooser{Settings: s, random: rand.New(rand.NewPCG(uint64(seed), 0x6472_6177))}
 	if s.Presence != 0 || s.Frequency != 0 {
 		c.counts = map[int32]int{}
 	}
@@ -41,6 +41,7 @@ func (c *chooser) draw(logits []float32) (int32, float64, error) {
 	if math.IsNaN(lse) || math.IsInf(lse, 0) {
 		return 0, 0, &chat.Error{Kind: chat.Internal, Msg: "draw token: the model's logits are not numbers"}
 	}
+	c.work = grown(c.work, len(logits)) // not before: who waits for a turn holds no memory
 	work := c.work
 	copy(work, logits)
 	for id, n := range c.counts {

@@ -75,7 +75,7 @@ func TestDrawsHaveTheirDistribution(t *testing.T) {
 	} {
 		want := distribution(s, logits)
 		counts := make([]float64, len(logits))
-		c := newChooser(s, 17, len(logits))
+		c := newChooser(s, 17)
 		const n = 20000
 		for range n {
 			id, _, err := c.draw(logits32)
@@ -104,7 +104,7 @@ func TestDrawsHaveTheirDistribution(t *testing.T) {
 func TestDrawReportsTheUnscaledLogprob(t *testing.T) {
 	logits := []float32{1, 3, 2}
 	lse := math.Log(math.Exp(1) + math.Exp(3) + math.Exp(2))
-	c := newChooser(Settings{Temperature: .1, TopK: 1, Presence: 2, Top: 2}, 1, 3)
+	c := newChooser(Settings{Temperature: .1, TopK: 1, Presence: 2, Top: 2}, 1)
 	id, logprob, err := c.draw(logits)
 	if err != nil || id != 1 || math.Abs(logprob-(3-lse)) > 1e-6 {
 		t.Errorf("drew %d with %v, %v; want 1 with %v", id, logprob, err, 3-lse)
@@ -124,7 +124,7 @@ func TestDrawReportsTheUnscaledLogprob(t *testing.T) {
 func TestPenalties(t *testing.T) {
 	logits := []float32{0, 1, .9, -50}
 	draws := func(s Settings, n int) (ids []int32) {
-		c := newChooser(s, 1, len(logits))
+		c := newChooser(s, 1)
 		for range n {
 			id, _, err := c.draw(logits)
 			if err != nil {
@@ -168,7 +168,7 @@ func TestDrawAtTheExtremes(t *testing.T) {
 		"infinity":             {Settings{}, []float32{1, inf, 2}, -1},
 		"nothing possible":     {Settings{Temperature: 1}, []float32{-inf, -inf}, -1},
 	} {
-		id, logprob, err := newChooser(c.s, 1, len(c.logits)).draw(c.logits)
+		id, logprob, err := newChooser(c.s, 1).draw(c.logits)
 		if (err != nil) != (c.want < 0) || err == nil && (id != c.want || math.IsNaN(logprob)) {
 			t.Errorf("%s: drew %d with %v, %v; want %d", name, id, logprob, err, c.want)
 		}

@@ -230,12 +230,42 @@ func (b *scheduler) resume(i, j int) {
 
 // makeRoom makes so many pages free, at the cost of what comes after reply j of request i if it must.
 func (b *scheduler) makeRoom(i, j, pages int) bool {
+	if spare := b.pages.spare(); spare < pages && spare+b.freeable(i, j) < pages {
+		return false // what it would cost would be in vain
+	}
 	for b.pages.spare() < pages {
 		if !b.forgetAfter(i, j) {
 			return false
 		}
 	}
 	return true
+}
+
+// freeable is how many pages would be free without what comes after reply j of request i.
+func (b *scheduler) freeable(i, j int) (n int) {
+	held := map[*page]int{}
+	count := func(s *sequence) {
+		for _, g := range s.past.pages {
+			held[g]++
+		}
+	}
+	for k := i; k < len(b.active); k++ {
+		live := b.active[k].live
+		if k == i {
+			live = live[min(j+1, len(live)):]
+		} else {
+			count(&b.active[k].read)
+		}
+		for _, p := range live {
+			count(&p.read)
+		}
+	}
+	for g, users := range held {
+		if g.users-g.cached == users {
+			n++
+		}
+	}
+	return n
 }
 
 // forgetAfter forgets what the last one after reply j of request i has read; j is −1 for its prompt.

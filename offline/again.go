@@ -8,6 +8,8 @@ import (
 
 	"plumb/chat"
 	"plumb/feedback"
+	"plumb/offline/loss"
+	"plumb/offline/optim"
 	"plumb/offline/pairs"
 	"plumb/offline/registry"
 )
@@ -36,12 +38,26 @@ func (r *Runner) Again(ctx context.Context, id string) (registry.Run, error) {
 	if err := json.Unmarshal(old.Config, &again.Config); err != nil {
 		return registry.Run{}, fmt.Errorf("read configuration of %s: %w", id, err)
 	}
+	again.Config.keepOld(old)
 	again.Config.NoPublish, again.Config.Again, again.Config.Until = true, id, old.Until
 	if old.Until.IsZero() { // of a version that did not note it
 		again.Config.Until = old.Created
 	}
 	return again.Run(ctx, Request{})
 }
+
+// keepOld gives settings that a run left open what they meant when it was made, where that is no longer what they mean.
+func (c *Config) keepOld(old registry.Run) {
+	if c.RL.Schedule == "" {
+		c.RL.Schedule = optim.Constant
+	}
+	if _, noted := old.Metrics["train/epsilon"]; !noted && c.Train.Epsilon == 0 && loss.AssumesFlips(old.Method) {
+		c.Train.Epsilon = oldFlips
+	}
+}
+
+// oldFlips is what cdpo and robust assume of the votes where nobody says how many are wrong, and what the votes say is not asked.
+const oldFlips = .1
 
 // asBefore notes up to when the feedback goes. For a run that is made again it is what that one had, and the base must be its base.
 func (w *work) asBefore(ctx context.Context, all pairs.Records) (pairs.Records, error) {

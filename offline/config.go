@@ -9,6 +9,7 @@ import (
 	"plumb/chat"
 	"plumb/lm/gguf"
 	"plumb/offline/gate"
+	"plumb/offline/optim"
 	"plumb/offline/pairs"
 	"plumb/offline/rl"
 	"plumb/offline/train"
@@ -66,6 +67,11 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Type == "" {
 		c.Type = "f16"
+	}
+	if c.RL.Schedule == "" {
+		// What a constant rate does in its last steps is noise that no reward asks for: the taste is as good without, and text that no
+		// vote is about stays as likely as it was (docs/methods.md).
+		c.RL.Schedule = optim.Linear
 	}
 	c.Train.Seed = c.Seed
 	c.Train = c.Train.WithDefaults()

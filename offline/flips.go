@@ -32,6 +32,9 @@ func (w *work) noteFlips(s split) {
 			return
 		}
 		source = fmt.Sprintf("estimated from %d votes on things that were judged twice", s.Noise.Votes)
+		if s.Noise.Epsilon > mostFlips {
+			source += fmt.Sprintf(" (%.3f, of which no more is believed)", s.Noise.Epsilon)
+		}
 	}
 	w.metric("train/epsilon", &c.Epsilon)
 	w.run.Reason += fmt.Sprintf("; %.3f of the votes are assumed to be wrong, %s", c.Epsilon, source)

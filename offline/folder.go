@@ -20,6 +20,8 @@ import (
 //	records.json.gz   the feedback, as it was
 //	rows.json.gz      the rows, training and held out
 //	train/            the trainer's checkpoint
+//	reward.json       what the fit of the reward model came to
+//	warnings.json     what a method has to say to whoever reads the report
 //	steps.jsonl       what the steps of the training measured
 //	measures.json     what the gate looks at
 //	model.gguf        the merged model, until it is published

@@ -9,7 +9,6 @@ import (
 	"plumb/chat"
 	"plumb/lm"
 	"plumb/offline/evaluate"
-	"plumb/offline/optim"
 	"plumb/offline/pairs"
 	"plumb/offline/registry"
 	"plumb/offline/rl"
@@ -89,11 +88,6 @@ func (config Config) reinforcement(algorithm string) rl.Config {
 	c.MaxLength, c.PassTokens = t.MaxLength, t.PassTokens
 	if c.MaxTokens == 0 {
 		c.MaxTokens = config.MaxTokens
-	}
-	if c.Schedule == "" {
-		// What a constant rate does in its last steps is noise that no reward asks for: the taste is as good without, and text that no
-		// vote is about stays as likely as it was (docs/methods.md).
-		c.Schedule = optim.Linear
 	}
 	return c
 }

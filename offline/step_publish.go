@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"plumb/chat"
 	"plumb/lm"
 	"plumb/lm/gguf"
 	"plumb/offline/registry"
@@ -106,10 +107,14 @@ func (w *work) closeCanary(ctx context.Context) error {
 		return nil
 	}
 	old, err := w.Registry.Run(ctx, a.Canary.Run)
-	if err != nil {
+	switch {
+	case chat.KindOf(err) == chat.NotFound:
+		return nil // nothing is left that could say otherwise
+	case err != nil:
 		return fmt.Errorf("end the canary before this one: %w", err)
-	}
-	if old.State != registry.Canary {
+	case old.State == registry.Live:
+		return &chat.Error{Kind: chat.Conflict, Msg: fmt.Sprintf("release: canary %s is decided and about to go live; it goes first", old.ID)}
+	case old.State != registry.Canary:
 		return nil
 	}
 	old.State, old.Decision, old.Updated = registry.Rejected, "rejected", w.now()

@@ -79,7 +79,7 @@ type AlignRunCmd struct {
 	Seed       int64   `help:"Of everything that is drawn." default:"0"`
 	Beta       float64 `help:"Pull towards the base." default:"0.1"`
 	LR         float64 `name:"lr" help:"Learning rate." default:"1e-4"`
-	Schedule   string  `help:"The learning rate over the steps: constant, linear or cosine fall to 0. Empty: linear for methods that draw, constant for others." placeholder:"NAME"`
+	Schedule   string  `help:"The learning rate over the steps: constant, linear or cosine fall to 0. Empty: linear for rlhf, ppo, rloo, grpo and irl, constant for others." placeholder:"NAME"`
 	Epochs     float64 `help:"Passes over the rows. 0: as many as make 80 steps, two at least and eight at most." default:"0"`
 	Batch      int     `help:"Rows a step." default:"4"`
 	Rank       int     `help:"Rank of the adapter." default:"16"`

@@ -23,7 +23,7 @@ type LMTrainCmd struct {
 
 	Beta        float64 `help:"Pull towards the reference." default:"0.1"`
 	LR          float64 `name:"lr" help:"Learning rate of AdamW." default:"1e-4"`
-	Epochs      float64 `help:"Passes over the rows." default:"2"`
+	Epochs      float64 `help:"Passes over the rows. 0: as many as make 80 steps, two at least and eight at most." default:"2"`
 	Batch       int     `help:"Rows a step." default:"4"`
 	Rank        int     `help:"Rank of the adapter." default:"16"`
 	Alpha       float64 `help:"Scale of the adapter times its rank." default:"16"`

@@ -103,6 +103,7 @@ func (r *run) loop(ctx context.Context, o objective) (*Result, error) {
 	order, passes := c.order(n), c.Passes(n)
 	steps := order.steps(passes)
 	schedule, anchor := c.schedule(steps), r.anchored()
+	r.Config.Epochs = passes // a checkpoint is of what is done, not of what was left open
 	step, fingerprint, err := r.resume(hash + hashReplies(r.Anchors))
 	if err != nil {
 		return nil, err
