@@ -83,8 +83,8 @@ func (s *seat) leave() {
 		a.waiting.Add(-1)
 		return
 	}
+	a.taken.Add(-s.weight) // before the next one adds its own
 	a.free.Release(s.weight)
-	a.taken.Add(-s.weight)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	took := time.Since(s.since)
