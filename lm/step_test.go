@@ -28,6 +28,9 @@ func steady(t testing.TB, m *Model, replies int) *scheduler {
 
 // Once it runs, a step takes no memory, with filters and penalties too.
 func TestStepsTakeNoMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector, which runs the short tests, has pools forget what they are given")
+	}
 	whole := open(t, "tiny-llama.gguf")
 	for name, m := range map[string]*Model{"f32": whole, "q8_0": inType(t, whole, gguf.Q8_0), "q4_0": inType(t, whole, gguf.Q4_0)} {
 		b := steady(t, m, 8)
