@@ -16,7 +16,7 @@ type Merge struct {
 	Adapter *Adapter
 	// Type is one that [gguf.Type.Writable] allows, for every matrix (vectors stay float32; a matrix whose rows are no whole
 	// blocks is F16). Keep leaves tensors that the adapter does not
-	// touch byte for byte as they are and writes the others as F16: the smallest change.
+	// touch byte for byte as they are and writes the others as F16: the smallest change. What sees pictures stays as it is always.
 	Type  gguf.Type
 	Keep  bool
 	Extra []gguf.Pair
@@ -31,7 +31,7 @@ func (g Merge) Write(m *Model, path string) (digest string, err error) {
 	var tensors []gguf.TensorSource
 	for _, info := range m.file.Tensors() {
 		t := g.target(info, touched[info.Name] != nil)
-		if t == info.Type && touched[info.Name] == nil && !m.changed() {
+		if sees(info.Name) || t == info.Type && touched[info.Name] == nil && !m.changed() {
 			tensors = append(tensors, m.file.Source(info))
 			continue
 		}

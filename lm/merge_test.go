@@ -119,6 +119,39 @@ func TestKeepLeavesUntouchedTensorsAlone(t *testing.T) {
 	}
 }
 
+// A file may have a part that sees pictures: text does not meet it, and it goes into merged files as it is.
+func TestPartThatSeesIsCarriedAlong(t *testing.T) {
+	patches, projector := make([]float32, 4*4*3*2), []float32{1, 2, 3, 4, 5, 6, 7, 8}
+	seeing := sketch{arch: "gemma3", tied: true, beside: []gguf.TensorSource{
+		gguf.Encoded("v.patch_embedding.weight", gguf.F16, []uint64{4, 4, 3, 2}, patches),
+		gguf.Encoded("mm.mm_input_projection.weight", gguf.F32, []uint64{8, 1}, projector),
+	}}
+	m := seeing.open(t, 1)
+	tree := Tree{[]int32{0, 5, 9}, [][]int32{{7, 8, 1}}}
+	want := forward(t, sketch{arch: "gemma3", tied: true}.open(t, 1), nil, false, tree).Logprobs[0][0]
+	if got := forward(t, m, nil, false, tree).Logprobs[0][0]; !slices.Equal(got, want) {
+		t.Errorf("log-probs are %v beside it, %v without", got, want)
+	}
+	for name, g := range map[string]Merge{"keep": {Keep: true}, "another type": {Type: gguf.BF16}} {
+		path := filepath.Join(t.TempDir(), "merged.gguf")
+		if _, err := g.Write(m, path); err != nil {
+			t.Fatal(name, err)
+		}
+		merged, err := Open(path)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		for _, b := range seeing.beside {
+			is, _ := merged.File().Tensor(b.Name)
+			was, _ := m.File().Tensor(b.Name)
+			if is.Type != was.Type || !slices.Equal(is.Dims, was.Dims) || !bytes.Equal(merged.File().Bytes(is), m.File().Bytes(was)) {
+				t.Errorf("%s: %s is %v %v", name, b.Name, is.Type, is.Dims)
+			}
+		}
+		merged.Close()
+	}
+}
+
 // What cannot be written leaves no file, and a file already there is kept.
 func TestMergeFailsWhole(t *testing.T) {
 	m := open(t, "tiny-llama.gguf")

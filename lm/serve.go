@@ -14,10 +14,7 @@ func (l *linear) quantised() *kernel.Quant {
 		return nil
 	}
 	l.quantOnce.Do(func() {
-		codes := kernel.Nibbles
-		if bits == 8 {
-			codes = kernel.Bytes
-		}
+		codes := map[int]kernel.Codes{4: kernel.Nibbles, 6: kernel.Halves, 8: kernel.Bytes}[bits]
 		data := l.m.file.Bytes(l.info)
 		row := len(data) / l.out
 		l.quant = kernel.PackQuant(codes, l.out, l.in, func(i int, code []int8, scale, min []float32) {

@@ -19,6 +19,7 @@ type sketch struct {
 	tied    bool
 	set     []gguf.Pair                                // keys added or replaced; a nil value drops the key
 	tensor  func(name string) (dims []uint64, ok bool) // replaces a tensor's shape, or drops it (nil, true)
+	beside  []gguf.TensorSource                        // tensors before the model's own
 }
 
 const (
@@ -95,7 +96,7 @@ func (s sketch) file(t testing.TB, seed uint64) []byte {
 	}
 	tokens, _, _ := sketchTokens()
 	r := rand.New(rand.NewPCG(seed, 1))
-	var list []gguf.TensorSource
+	list := slices.Clone(s.beside)
 	add := func(name string, shift float32, dims ...uint64) {
 		if s.tensor != nil {
 			if other, ok := s.tensor(name); ok {

@@ -13,6 +13,9 @@ import (
 func (m *Model) readWeights() error {
 	var tensors []ParamTensor
 	for _, t := range m.file.Tensors() {
+		if sees(t.Name) {
+			continue
+		}
 		if len(t.Dims) == 0 || len(t.Dims) > 2 {
 			return fmt.Errorf("read model: tensor %s has %d dimensions", t.Name, len(t.Dims))
 		}
@@ -29,6 +32,12 @@ func (m *Model) readWeights() error {
 	m.params = layoutOf(tensors)
 	b.build()
 	return b.err
+}
+
+// sees tells whether a tensor belongs to the part of a model that sees pictures, which Ollama keeps in the same file: the encoder
+// and its projector. Text does not pass through them.
+func sees(tensor string) bool {
+	return strings.HasPrefix(tensor, "v.") || strings.HasPrefix(tensor, "mm.")
 }
 
 // Weights returns all the weights of the model as they are used: changing Data changes the model. It is meant for training

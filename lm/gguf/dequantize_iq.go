@@ -27,12 +27,16 @@ func decodeIQ4_NL(dst []float32, src []byte) { decodeLevels(dst, src[2:18], scal
 
 // IQ4_XS: a scale of the scales, 8 scales of 6 bits (the upper two apart from the lower four), 256 nibbles.
 func decodeIQ4_XS(dst []float32, src []byte) {
-	d, upper, lower, q := scale(src), binary.LittleEndian.Uint16(src[2:]), src[4:8], src[8:136]
 	for group := range 8 {
-		low := lower[group/2] >> (group % 2 * 4) & 15
-		up := upper >> (2 * group) & 3
-		decodeLevels(dst[group*32:][:32], q[group*16:], d*float32(int(low|uint8(up)<<4)-32), &levelsIQ4)
+		decodeLevels(dst[group*32:][:32], src[8+group*16:], scaleIQ4_XS(group, src), &levelsIQ4)
 	}
+}
+
+// scaleIQ4_XS returns the scale of a group of 32.
+func scaleIQ4_XS(group int, src []byte) float32 {
+	low := src[4+group/2] >> (group % 2 * 4) & 15
+	up := binary.LittleEndian.Uint16(src[2:]) >> (2 * group) & 3
+	return scale(src) * float32(int(low|uint8(up)<<4)-32)
 }
 
 // MXFP4: an exponent, 32 nibbles.

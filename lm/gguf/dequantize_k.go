@@ -24,12 +24,9 @@ func decodeQ2_K(dst []float32, src []byte) {
 // Q3_K: the third bits of 256 values, their 2 low bits, 16 scales of 6 bits, a scale of the scales. A value stands
 // for −4 … 3.
 func decodeQ3_K(dst []float32, src []byte) {
-	high, q, packed, d := src[:32], src[32:96], src[96:108], scale(src[108:])
+	high, q := src[:32], src[32:96]
 	for group := range 16 {
-		// The low 4 bits of the scales are the nibbles of 8 bytes, the upper 2 bits the pairs of the other 4.
-		low := packed[group%8] >> (group / 8 * 4) & 15
-		up := packed[8+group%4] >> (group / 4 * 2) & 3
-		dl := d * float32(int(low|up<<4)-32)
+		dl := scaleQ3_K(group, src)
 		bytes, mask := q[group/8*32+group%2*16:][:16], high[group%2*16:][:16]
 		shift, bit := group/2%4*2, group/2
 		out := dst[group*16:][:16]
@@ -37,6 +34,15 @@ func decodeQ3_K(dst []float32, src []byte) {
 			out[i] = dl * float32(int(v>>shift&3|mask[i]>>bit&1<<2)-4)
 		}
 	}
+}
+
+// scaleQ3_K returns the scale of a group of 16. The low 4 bits of the scales are the nibbles of 8 bytes, the upper 2 bits the
+// pairs of another 4.
+func scaleQ3_K(group int, src []byte) float32 {
+	packed := src[96:108]
+	low := packed[group%8] >> (group / 8 * 4) & 15
+	up := packed[8+group%4] >> (group / 4 * 2) & 3
+	return scale(src[108:]) * float32(int(low|up<<4)-32)
 }
 
 // scaleMin returns scale and minimum, 6 bits each, of group j of 8: the packing of Q4_K and Q5_K.

@@ -279,5 +279,25 @@ func quantBytes3AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int,
 //go:noescape
 func quantBytes4AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
 
+// quantHalves1AVX2 multiplies 1 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantHalves1AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantHalves2AVX2 multiplies 2 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantHalves2AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantHalves3AVX2 multiplies 3 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantHalves3AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantHalves4AVX2 multiplies 4 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantHalves4AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
 // pauseAMD64 waits for some tens of cycles, so many times.
 func pauseAMD64(times int)

@@ -16,6 +16,7 @@ type Codes int
 const (
 	Nibbles Codes = iota // 0 to 15, with a minimum
 	Bytes                // −128 to 127, without one
+	Halves               // −32 to 31, with a minimum, and a scale for each half of a block
 )
 
 const (
@@ -31,31 +32,40 @@ func (c Codes) codeBytes() int {
 	return quantPanel * QuantBlock
 }
 
-// blockBytes is the size of one block of a panel: codes, then 8 scales and, with Nibbles, 8 minima, in float32.
-func (c Codes) blockBytes() int {
-	if c == Nibbles {
-		return c.codeBytes() + 2*4*quantPanel
+// scales is how many scales a block has.
+func (c Codes) scales() int {
+	if c == Halves {
+		return 2
 	}
-	return c.codeBytes() + 4*quantPanel
+	return 1
+}
+
+// blockBytes is the size of one block of a panel: codes, then 8 float32 for each of its scales, and 8 for its minimum, if it has one.
+func (c Codes) blockBytes() int {
+	floats := c.scales()
+	if c != Bytes {
+		floats++
+	}
+	return c.codeBytes() + 4*quantPanel*floats
 }
 
 // Quant is a weight matrix of out rows and in columns that stays quantised: an eighth to a quarter of what Packed takes.
 // Products with it round x to 8 bits a value: see Activations. It is read-only: any number of goroutines may use it.
 //
-// A product is, for each row of W, a sum over blocks in their order of scale·scale·(sum of products of codes) and
-// minimum·(sum of x). The inner sum is exact, in integers, and nothing is fused: all instruction sets give the same
+// A product is, for each row of W, a sum over blocks in their order of scale·scale·(sum of products of codes), for one
+// half after the other with Halves, and minimum·(sum of x). The inner sum is exact, in integers, and nothing is fused: all instruction sets give the same
 // bits, whatever the rows beside and the number of threads.
 type Quant struct {
 	codes   Codes
 	out, in int
 	isa     *isa
-	// Panels of 8 rows, each of in/QuantBlock blocks. In a block of Bytes, 4 columns of 8 rows follow one another: code
-	// (r, c) is at c/4·32 + r·4 + c%4. Nibbles hold column c < 16 in the low half of that byte, column c + 16 in the high.
+	// Panels of 8 rows, each of in/QuantBlock blocks. In a block of Bytes or Halves, 4 columns of 8 rows follow one another:
+	// code (r, c) is at c/4·32 + r·4 + c%4. Nibbles hold column c < 16 in the low half of that byte, column c + 16 in the high.
 	data []byte
 }
 
-// PackQuant rearranges a matrix. row stores the codes of row i, in of them, and its scales and minima, in/QuantBlock of
-// each, in its arguments; it is called concurrently, and the minima count with Nibbles only. It panics if in is not a
+// PackQuant rearranges a matrix. row stores the codes of row i, in of them, and its scales and minima, one a block and
+// with Halves two scales, in its arguments; it is called concurrently, and the minima do not count with Bytes. It panics if in is not a
 // positive multiple of QuantBlock.
 func PackQuant(codes Codes, out, in int, row func(i int, code []int8, scale, min []float32)) *Quant {
 	return active.packQuant(codes, out, in, row)
@@ -69,7 +79,7 @@ func (s *isa) packQuant(codes Codes, out, in int, row func(i int, code []int8, s
 	size := blocks * codes.blockBytes()
 	w := &Quant{codes: codes, out: out, in: in, isa: s, data: make([]byte, panels*size)}
 	Parallel(panels, func(p int) {
-		code, scale, min := make([]int8, in), make([]float32, blocks), make([]float32, blocks)
+		code, scale, min := make([]int8, in), make([]float32, blocks*codes.scales()), make([]float32, blocks)
 		for r := range quantPanel {
 			if i := p*quantPanel + r; i < out {
 				row(i, code, scale, min)
@@ -82,21 +92,25 @@ func (s *isa) packQuant(codes Codes, out, in int, row func(i int, code []int8, s
 
 // put writes row r of a panel.
 func (w *Quant) put(panel []byte, r int, code []int8, scale, min []float32) {
-	size := w.codes.blockBytes()
-	for b := range scale {
+	size, scales := w.codes.blockBytes(), w.codes.scales()
+	for b := range min {
 		block, code := panel[b*size:][:size], code[b*QuantBlock:][:QuantBlock]
-		floats := block[w.codes.codeBytes():]
 		if w.codes == Nibbles {
 			for c := range QuantBlock / 2 {
 				block[c/4*32+r*4+c%4] = uint8(code[c])&15 | uint8(code[c+16])<<4
 			}
-			binary.LittleEndian.PutUint32(floats[4*(quantPanel+r):], math.Float32bits(min[b]))
 		} else {
 			for c, v := range code {
 				block[c/4*32+r*4+c%4] = uint8(v)
 			}
 		}
-		binary.LittleEndian.PutUint32(floats[4*r:], math.Float32bits(scale[b]))
+		floats := block[w.codes.codeBytes():]
+		for k, s := range scale[b*scales:][:scales] {
+			putFloat32(floats, k*quantPanel+r, s)
+		}
+		if w.codes != Bytes {
+			putFloat32(floats, scales*quantPanel+r, min[b])
+		}
 	}
 }
 
@@ -271,10 +285,13 @@ func quantGo(codes Codes, rows, blocks int, panel []byte, x []int8, s []float32,
 			block := panel[b*size:][:size]
 			code := (*[QuantBlock]int8)(x[(t*blocks+b)*QuantBlock:])
 			scales := s[2*(t*blocks+b):][:2]
-			if codes == Nibbles {
+			switch codes {
+			case Nibbles:
 				nibbleBlock(&total, block, code, scales)
-			} else {
+			case Bytes:
 				byteBlock(&total, block, code, scales)
+			case Halves:
+				halfBlocks(&total, block, code, scales)
 			}
 		}
 		copy(y[t*ldy:], total[:])
@@ -308,6 +325,24 @@ func byteBlock(total *[quantPanel]float32, block []byte, x *[QuantBlock]int8, s 
 	}
 }
 
+func halfBlocks(total *[quantPanel]float32, block []byte, x *[QuantBlock]int8, s []float32) {
+	floats := block[Halves.codeBytes():]
+	for r := range total {
+		for half := range 2 {
+			var sum int32
+			for c := half * 16; c < half*16+16; c++ {
+				sum += int32(int8(block[c/4*32+r*4+c%4])) * int32(x[c])
+			}
+			total[r] += float32(float32(sum) * float32(float32At(floats, half*quantPanel+r)*s[0]))
+		}
+		total[r] += float32(float32At(floats, 2*quantPanel+r) * s[1])
+	}
+}
+
 func float32At(b []byte, i int) float32 {
 	return math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+}
+
+func putFloat32(b []byte, i int, v float32) {
+	binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(v))
 }

@@ -13,6 +13,14 @@ func quantAMD64(codes Codes, rows, blocks int, panel []byte, x []int8, s []float
 		quantNibbles2AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
 	case codes == Nibbles:
 		quantNibbles1AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
+	case codes == Halves && rows == 4:
+		quantHalves4AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
+	case codes == Halves && rows == 3:
+		quantHalves3AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
+	case codes == Halves && rows == 2:
+		quantHalves2AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
+	case codes == Halves:
+		quantHalves1AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
 	case rows == 4:
 		quantBytes4AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
 	case rows == 3:

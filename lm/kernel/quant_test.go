@@ -9,18 +9,24 @@ import (
 
 // quantMatrix is a random matrix as PackQuant takes it, with −128 and rows of zeros among its codes.
 type quantMatrix struct {
+	codes      Codes
 	in         int
 	code       []int8
 	scale, min []float32
 }
 
 func newQuantMatrix(r *rand.Rand, codes Codes, out, in int) *quantMatrix {
-	m := &quantMatrix{in, make([]int8, out*in), random(r, out*in/QuantBlock), random(r, out*in/QuantBlock)}
+	blocks := out * in / QuantBlock
+	m := &quantMatrix{codes, in, make([]int8, out*in), random(r, blocks*codes.scales()), random(r, blocks)}
 	for i := range m.code {
 		switch {
 		case i/in%5 == 4:
 		case codes == Nibbles:
 			m.code[i] = int8(r.IntN(16))
+		case codes == Halves && r.IntN(3) == 0:
+			m.code[i] = -32
+		case codes == Halves:
+			m.code[i] = int8(r.IntN(64) - 32)
 		case r.IntN(3) == 0:
 			m.code[i] = -128
 		default:
@@ -34,20 +40,22 @@ func newQuantMatrix(r *rand.Rand, codes Codes, out, in int) *quantMatrix {
 }
 
 func (m *quantMatrix) row(i int, code []int8, scale, min []float32) {
+	blocks := m.in / QuantBlock
 	copy(code, m.code[i*m.in:])
-	copy(scale, m.scale[i*m.in/QuantBlock:])
-	copy(min, m.min[i*m.in/QuantBlock:])
+	copy(scale, m.scale[i*blocks*m.codes.scales():])
+	copy(min, m.min[i*blocks:])
 }
 
 // weight is the value of a weight.
 func (m *quantMatrix) weight(i, j int) float64 {
 	at := i*m.in + j
-	return float64(m.code[at])*float64(m.scale[at/QuantBlock]) + float64(m.min[at/QuantBlock])
+	return float64(m.code[at])*float64(m.scale[at*m.codes.scales()/QuantBlock]) + float64(m.min[at/QuantBlock])
 }
 
 func eachCodes(t *testing.T, f func(t *testing.T, codes Codes)) {
 	t.Run("nibbles", func(t *testing.T) { f(t, Nibbles) })
 	t.Run("bytes", func(t *testing.T) { f(t, Bytes) })
+	t.Run("halves", func(t *testing.T) { f(t, Halves) })
 }
 
 func TestQuantisedIsTheProductOfWhatWasRounded(t *testing.T) {
@@ -203,7 +211,7 @@ func TestQuantisedRefusesWrongShapes(t *testing.T) {
 // BenchmarkQuantised has the shapes of SmolLM2-135M. MB/s is weights read.
 func BenchmarkQuantised(b *testing.B) {
 	for _, shape := range [][3]int{{1, 576, 576}, {1, 1536, 576}, {1, 576, 1536}, {1, 49152, 576}, {8, 49152, 576}, {8, 1536, 576}, {128, 1536, 576}} {
-		for codes, form := range []string{"nibbles", "bytes"} {
+		for codes, form := range []string{"nibbles", "bytes", "halves"} {
 			for _, threads := range threadCounts() {
 				b.Run(fmt.Sprintf("%dx%dx%d/%s/threads=%d", shape[0], shape[1], shape[2], form, threads), func(b *testing.B) {
 					SetThreads(threads)

@@ -188,18 +188,15 @@ func (b LM) weights() (n, bytes int) {
 	return n, bytes
 }
 
-// bytes returns what a matrix takes in memory: four a weight, or its codes with a scale, and for 4 bits a minimum, for
-// each block of 32.
+// bytes returns what a matrix takes in memory: four a weight, or for each block of 32 its codes, in 4 or 8 bits, with its scales and
+// its minimum.
 func (b LM) bytes(t gguf.TensorInfo) int {
 	bits := t.Type.CodeBits()
 	if b.Exact || bits == 0 || !kernel.QuickQuantised() || t.Dims[0]%kernel.QuantBlock != 0 {
 		return 4 * t.Len()
 	}
-	floats := 4
-	if bits == 4 {
-		floats = 8
-	}
-	return t.Len() / kernel.QuantBlock * (bits*kernel.QuantBlock/8 + floats)
+	block := map[int]int{4: 16 + 2*4, 6: 32 + 3*4, 8: 32 + 4}[bits]
+	return t.Len() / kernel.QuantBlock * block
 }
 
 // figure compares what a task got with what the machine gives.

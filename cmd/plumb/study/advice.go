@@ -20,7 +20,7 @@ type Situation struct {
 	Feedback Feedback `json:"feedback"`
 	Votes    int      `json:"votes"`
 	Methods  []string `json:"-"` // of the study that can learn from it
-	// Foreign: people demonstrate what the base never says, rather than replies of its own.
+	// Foreign: the prompts ask for what the base never does, a letter, and people demonstrate it, rather than replies of its own.
 	Foreign bool `json:"foreign,omitempty"`
 }
 
@@ -67,6 +67,7 @@ func (s Study) Counsel(ctx context.Context, in Situation) (*Counsel, error) {
 	s.Feedback, s.Votes, s.Methods = in.Feedback, max(1, in.Votes), slices.Clip(append([]string{}, in.Methods...))
 	if in.Foreign {
 		s.Taste, s.Rewrite = letter, intoLetter
+		s.Voted, s.HeldOut = askForLetters(s.Voted), askForLetters(s.HeldOut)
 	}
 	if err := s.defaults(); err != nil {
 		return nil, fmt.Errorf("measure advice: %w", err)
@@ -207,6 +208,14 @@ func (c *Counsel) Table(w io.Writer) error {
 var letter = people.Taste{Name: "letter", Doc: "is written as a letter", Holds: func(_, reply string) bool {
 	return strings.HasPrefix(reply, "Dear reader, ") && strings.HasSuffix(strings.TrimSpace(reply), "Yours truly.")
 }}
+
+func askForLetters(prompts []string) []string {
+	all := make([]string, len(prompts))
+	for i, p := range prompts {
+		all[i] = "Answer by letter. " + p
+	}
+	return all
+}
 
 func intoLetter(reply string) string {
 	return "Dear reader, " + strings.TrimSpace(reply) + " Yours truly."

@@ -14,12 +14,24 @@ const quantRows = 4
 // quantised writes the kernels of Quant, for 1 to quantRows rows of x. Lane r of a register is row r of the panel, so
 // that sums never cross lanes. Nothing is fused: the form in Go rounds at the same places.
 func quantised() {
-	for rows := 1; rows <= quantRows; rows++ {
-		quant("Nibbles", 128, rows, nibbles)
+	for _, form := range []quantForm{
+		{name: "Nibbles", codes: 128, parts: 1, minimum: true, products: nibbles},
+		{name: "Bytes", codes: 256, parts: 1, products: wholeBytes},
+		{name: "Halves", codes: 256, parts: 2, minimum: true, products: halves},
+	} {
+		for rows := 1; rows <= quantRows; rows++ {
+			quant(form, rows)
+		}
 	}
-	for rows := 1; rows <= quantRows; rows++ {
-		quant("Bytes", 256, rows, wholeBytes)
-	}
+}
+
+// quantForm is one form of codes.
+type quantForm struct {
+	name     string
+	codes    int // bytes of a block of a panel
+	parts    int // of a block, each with a scale
+	minimum  bool
+	products func(b *quantBlock, part int) // leaves the products of a part in the sums
 }
 
 // quantBlock is what the kernels share: where the block's codes are, and x of every row.
@@ -37,10 +49,10 @@ func (b *quantBlock) broadcast(t, column int, to reg.VecVirtual) {
 	VPBROADCASTD(m, to)
 }
 
-func quant(name string, codes, rows int, products func(b *quantBlock)) {
-	TEXT(fmt.Sprintf("quant%s%dAVX2", name, rows), NOSPLIT, "func(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)")
+func quant(form quantForm, rows int) {
+	TEXT(fmt.Sprintf("quant%s%dAVX2", form.name, rows), NOSPLIT, "func(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("quant%s%dAVX2 multiplies %d rows of x by a panel of 8 rows of w.", name, rows, rows))
+	Doc(fmt.Sprintf("quant%s%dAVX2 multiplies %d rows of x by a panel of 8 rows of w.", form.name, rows, rows))
 	blocks, w := Load(Param("blocks"), GP64()), Load(Param("w"), GP64())
 	offset := GP64()
 	XORQ(offset, offset)
@@ -56,7 +68,7 @@ func quant(name string, codes, rows int, products func(b *quantBlock)) {
 	totals := zeros(rows)
 	VPCMPEQW(b.ones, b.ones, b.ones)
 	VPSRLW(Imm(15), b.ones, b.ones)
-	if name == "Nibbles" {
+	if form.name == "Nibbles" {
 		VPCMPEQB(b.mask, b.mask, b.mask)
 		VPSRLW(Imm(12), b.mask, b.mask) // 0x000f
 		wide := YMM()
@@ -64,26 +76,30 @@ func quant(name string, codes, rows int, products func(b *quantBlock)) {
 		VPOR(wide, b.mask, b.mask)
 	}
 	Label("loop")
-	products(b)
-	for t, sum := range b.sums {
-		d := YMM()
-		VCVTDQ2PS(sum, sum)
-		VBROADCASTSS(scales[t], d)
-		VMULPS(Mem{Base: w, Disp: codes}, d, d)
-		VMULPS(d, sum, sum)
-		VADDPS(sum, totals[t], totals[t])
-		if name == "Nibbles" {
-			m := scales[t]
+	floats := Mem{Base: w, Disp: form.codes}
+	for part := range form.parts {
+		form.products(b, part)
+		for t, sum := range b.sums {
+			d := YMM()
+			VCVTDQ2PS(sum, sum)
+			VBROADCASTSS(scales[t], d)
+			VMULPS(floats, d, d)
+			VMULPS(d, sum, sum)
+			VADDPS(sum, totals[t], totals[t])
+		}
+		floats.Disp += 32
+	}
+	if form.minimum {
+		for t := range totals {
+			m, d := scales[t], YMM()
 			m.Disp += 4
 			VBROADCASTSS(m, d)
-			VMULPS(Mem{Base: w, Disp: codes + 32}, d, d)
+			VMULPS(floats, d, d)
 			VADDPS(d, totals[t], totals[t])
 		}
+		floats.Disp += 32
 	}
-	size := codes + 32
-	if name == "Nibbles" {
-		size += 32
-	}
+	size := floats.Disp
 	ADDQ(U32(size), w)
 	ADDQ(Imm(8), offset)
 	DECQ(blocks)
@@ -114,7 +130,7 @@ func pointers(base, stride string, rows, size int) []reg.Register {
 }
 
 // nibbles sums eight products in int16: 8·15·127·2 = 30480 fits.
-func nibbles(b *quantBlock) {
+func nibbles(b *quantBlock, _ int) {
 	for g := range 4 {
 		lo, hi := YMM(), YMM()
 		VMOVDQU(Mem{Base: b.w, Disp: 32 * g}, lo)
@@ -141,7 +157,7 @@ func nibbles(b *quantBlock) {
 
 // wholeBytes multiplies |w| by x with w's sign: |w| ≤ 128 fits an unsigned byte, |x| ≤ 127 has a sign to change, and
 // 2·128·127 fits int16.
-func wholeBytes(b *quantBlock) {
+func wholeBytes(b *quantBlock, _ int) {
 	for g := range 8 {
 		codes, size := YMM(), YMM()
 		VMOVDQU(Mem{Base: b.w, Disp: 32 * g}, codes)
@@ -158,5 +174,28 @@ func wholeBytes(b *quantBlock) {
 			VPMADDWD(b.ones, x, x)
 			VPADDD(x, sum, sum)
 		}
+	}
+}
+
+// halves is wholeBytes for 16 columns of codes so small that their products may be summed in int16: 4·2·32·127 = 32512 fits.
+func halves(b *quantBlock, part int) {
+	for g := range 4 {
+		codes, size := YMM(), YMM()
+		VMOVDQU(Mem{Base: b.w, Disp: 128*part + 32*g}, codes)
+		VPABSB(codes, size)
+		for t, sum := range b.sums {
+			x := YMM()
+			b.broadcast(t, 16*part+4*g, x)
+			VPSIGNB(codes, x, x)
+			if g == 0 {
+				VPMADDUBSW(x, size, sum)
+				continue
+			}
+			VPMADDUBSW(x, size, x)
+			VPADDW(x, sum, sum)
+		}
+	}
+	for _, sum := range b.sums {
+		VPMADDWD(b.ones, sum, sum)
 	}
 }
