@@ -221,6 +221,40 @@ func TestEachFaultIsCaught(t *testing.T) {
 	}
 }
 
+// Who demonstrates what a model cannot do asks for a model that is far from it.
+func TestDistanceThatDemonstrationsExplain(t *testing.T) {
+	taught := func(n int, gain float64) Measures {
+		m := good()
+		m.KL.Base, m.KL.Incumbent = 3, 3
+		for range n {
+			m.Demonstrations = append(m.Demonstrations, Reply{Logprobs: Logprobs{Candidate: -20, Incumbent: -20 - gain, Base: -20 - gain, Tokens: 20}, Label: true})
+		}
+		return m
+	}
+	for _, c := range []struct {
+		name string
+		n    int
+		gain float64
+		pass bool
+	}{
+		{"as far as they show", 12, 45, true},
+		{"further", 12, 20, false},
+		{"too few to tell", 4, 45, false},
+		{"less likely than before", 12, -45, false},
+		{"no number", 12, math.NaN(), false},
+		{"infinite", 12, math.Inf(1), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := Decide(taught(c.n, c.gain), Limits{})
+			for _, k := range r.Checks {
+				if strings.HasPrefix(k.Name, "kl_") && k.Pass != c.pass {
+					t.Errorf("%s: pass %v, %s; %s", k.Name, k.Pass, k.Threshold, k.Detail)
+				}
+			}
+		})
+	}
+}
+
 func TestLengthThatVotesExplain(t *testing.T) {
 	m := good()
 	for i := range m.Drawn {

@@ -25,15 +25,39 @@ func nll(m Measures, l Limits) Check {
 }
 
 func klIncumbent(m Measures, l Limits) Check {
-	return divergence("kl_incumbent", m, func(k KL) float64 { return k.Incumbent }, l.KLIncumbent)
+	shown := m.shown(func(p Logprobs) float64 { return p.Incumbent })
+	return divergence("kl_incumbent", m, func(k KL) float64 { return k.Incumbent }, l.KLIncumbent, shown)
 }
 
 func klBase(m Measures, l Limits) Check {
-	return divergence("kl_base", m, func(k KL) float64 { return k.Base }, l.KLBase)
+	shown := m.shown(func(p Logprobs) float64 { return p.Base })
+	return divergence("kl_base", m, func(k KL) float64 { return k.Base }, l.KLBase, shown)
 }
 
-func divergence(name string, m Measures, of func(KL) float64, limit float64) Check {
+// leastShown is from how many held-out demonstrations it is known how far they say to go.
+const leastShown = 5
+
+// shown is how much likelier, in nats a token, the candidate finds people's held-out demonstrations than another policy does, at
+// least 0. A model that is taught what it could not do must go so far from what it was: who demonstrates has asked for it, and
+// what only pleases a reward does not make other people's texts likelier.
+func (m Measures) shown(other func(Logprobs) float64) float64 {
+	gain, tokens := 0., 0
+	for _, r := range m.Demonstrations {
+		gain += r.Candidate - other(r.Logprobs)
+		tokens += r.Tokens
+	}
+	if len(m.Demonstrations) < leastShown || tokens == 0 || !(gain > 0) || math.IsInf(gain, 1) {
+		return 0
+	}
+	return gain / float64(tokens)
+}
+
+func divergence(name string, m Measures, of func(KL) float64, limit, shown float64) Check {
 	threshold := fmt.Sprintf("at most %.3g nats a token", limit)
+	if shown > 0 {
+		threshold += fmt.Sprintf(", and the %.3g by which held-out demonstrations became likelier", shown)
+		limit += shown
+	}
 	if m.KL.Tokens == 0 {
 		return insufficient(name, threshold, "no replies were drawn")
 	}

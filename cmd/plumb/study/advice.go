@@ -45,13 +45,14 @@ type Counsel struct {
 	Why      string          `json:"why"`
 	BaseNLL  *advise.BaseNLL `json:"base_nll,omitempty"`
 	Winner   string          `json:"winner"`   // most to the taste of those that a run would release
-	Standing string          `json:"standing"` // of the advice: wins, or within chance of the winner (the intervals meet), or behind
+	Standing string          `json:"standing"` // of the advice: wins; within chance of the winner (the intervals meet); alone; or behind
 }
 
 // Standings of advice.
 const (
 	Wins   = "wins"
 	Within = "within"
+	Alone  = "alone" // beyond chance the most to the taste of all, and yet nothing that a run would release
 	Behind = "behind"
 )
 
@@ -65,6 +66,7 @@ const leastRows = 20
 // The advice is given on the votes that the methods learn from; nothing of them is held out. Cost: as [Study.Run] with those methods.
 func (s Study) Counsel(ctx context.Context, in Situation) (*Counsel, error) {
 	s.Feedback, s.Votes, s.Methods = in.Feedback, max(1, in.Votes), slices.Clip(append([]string{}, in.Methods...))
+	plain := s.Voted
 	if in.Foreign {
 		s.Taste, s.Rewrite = letter, intoLetter
 		s.Voted, s.HeldOut = askForLetters(s.Voted), askForLetters(s.HeldOut)
@@ -73,6 +75,11 @@ func (s Study) Counsel(ctx context.Context, in Situation) (*Counsel, error) {
 		return nil, fmt.Errorf("measure advice: %w", err)
 	}
 	b := &bench{Study: s, crowd: people.Crowd{Taste: s.Taste, Noise: s.Noise}, sets: map[kind]*gathered{}}
+	if in.Foreign {
+		if err := b.teach(ctx, plain); err != nil {
+			return nil, fmt.Errorf("measure advice in %s: %w", in.Name, err)
+		}
+	}
 	r, err := b.run(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("measure advice in %s: %w", in.Name, err)
@@ -84,6 +91,23 @@ func (s Study) Counsel(ctx context.Context, in Situation) (*Counsel, error) {
 	}
 	c.judge()
 	return c, nil
+}
+
+// teach sets imitation up for a task that the base cannot do: more passes, and beside them what the base says to prompts that do not ask
+// for the task, so that it can still say it. On the built-in model that costs a little of the task and saves most of the neutral text.
+func (b *bench) teach(ctx context.Context, prompts []string) error {
+	_, drawn, err := b.ask(ctx, evaluate.Policy{Model: b.Model}, prompts, "anchors", 1)
+	if err != nil {
+		return fmt.Errorf("draw anchors: %w", err)
+	}
+	var all []rows.Demonstration
+	for i, prompt := range prompts {
+		all = append(all, rows.Demonstration{Prompt: rows.Text{Messages: said(prompt)}, Completion: rows.Plain(drawn[i][0].Text)})
+	}
+	b.anchors, _ = b.encoder().Demonstrations(all)
+	b.Settings.SFT.Anchor = 1
+	b.Settings.SFT.Epochs *= 4
+	return nil
 }
 
 // advise asks for advice on what people said.
@@ -162,7 +186,11 @@ func (c *Counsel) judge() {
 	c.Winner, c.Standing = winner.Method, Behind
 	for _, m := range all {
 		switch {
-		case m.Method != studied(c.Advised) || !c.releasable(m):
+		case m.Method != studied(c.Advised):
+		case !c.releasable(m):
+			if ahead := !slices.ContainsFunc(all, func(o Method) bool { return o.Method != m.Method && o.Hi >= m.Lo }); ahead {
+				c.Standing = Alone
+			}
 		case m.Method == winner.Method:
 			c.Standing = Wins
 		case m.Hi >= winner.Lo:

@@ -27,6 +27,7 @@ func TestJudge(t *testing.T) {
 		{"they do not", []Method{best, dpo, behind}, "sft", "dpo", Behind},
 		{"beyond the KL budget", []Method{best, far}, "rm", "best-of-8", Wins},
 		{"too few rows for a run", []Method{best, few}, "rm", "best-of-8", Wins},
+		{"the only one that learns, but worse at neutral text", []Method{behind, dull}, "dpo", "sft", Alone},
 		{"worse at neutral text", []Method{best, dull}, "dpo", "best-of-8", Behind},
 	} {
 		o := Counsel{Advised: c.advised, Measured: Result{Base: base, Methods: c.methods}}

@@ -15,6 +15,7 @@ import (
 	"plumb/offline/evaluate"
 	"plumb/offline/irl"
 	"plumb/offline/pairs"
+	"plumb/offline/train"
 	"plumb/rm"
 )
 
@@ -26,8 +27,9 @@ type bench struct {
 	base        *observed
 	ends        bool // the base ends most replies by itself, so that a reply should
 	sets        map[kind]*gathered
-	imitated    *arm    // the result of cloning, from which RLHF may start
-	lent        float64 // seconds that others spent on what this method uses too
+	anchors     []train.Reply // whose likelihood is held up while others are imitated, where the settings say so
+	imitated    *arm          // the result of cloning, from which RLHF may start
+	lent        float64       // seconds that others spent on what this method uses too
 
 	total, done, part float64 // of the progress
 	note              string

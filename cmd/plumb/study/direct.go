@@ -26,7 +26,7 @@ func (b *bench) fit(c train.Config, n int, with func(train.Trainer) (*train.Resu
 		c.Epochs *= usualRows / float64(max(1, n))
 		c.Schedule = optim.Linear // so many passes over a few rows need to settle
 	}
-	r, err := with(train.Trainer{Model: b.Model, Config: c, Each: func(s train.Step) error {
+	r, err := with(train.Trainer{Model: b.Model, Config: c, Anchors: b.anchors, Each: func(s train.Step) error {
 		a.trained += s.Tokens
 		b.step(s.Step, s.Steps)
 		return nil

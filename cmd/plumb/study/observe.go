@@ -15,6 +15,7 @@ import (
 	"plumb/offline/distill"
 	"plumb/offline/evaluate"
 	"plumb/offline/gate"
+	"plumb/offline/rows"
 	"plumb/offline/train"
 	"plumb/rm"
 	"plumb/sampler"
@@ -163,8 +164,31 @@ func (b *bench) report(ctx context.Context, name string, a arm, o *observed) (Me
 		return m, nil
 	}
 	m.Budget = b.Settings.KL
+	if b.Rewrite != nil {
+		shown, err := b.shown(ctx, a.policy)
+		if err != nil {
+			return m, err
+		}
+		m.Budget += shown
+	}
 	m.Saved, err = b.saved(ctx, proxy, o)
 	return m, err
+}
+
+// shown is how far demonstrations themselves say to go: how much likelier, in nats a token, a policy finds those of the held-out
+// prompts than the base does. The gate allows as much beside its limits.
+func (b *bench) shown(ctx context.Context, p evaluate.Policy) (float64, error) {
+	var all []rows.Demonstration
+	for i, prompt := range b.HeldOut {
+		all = append(all, rows.Demonstration{Prompt: rows.Text{Messages: said(prompt)}, Completion: rows.Plain(b.Rewrite(b.base.prompts[i].texts[0]))})
+	}
+	replies, _ := b.encoder().Demonstrations(all)
+	before, err := evaluate.Policy{Model: b.Model}.NLL(ctx, replies, 1024)
+	if err != nil {
+		return 0, err
+	}
+	after, err := p.NLL(ctx, replies, 1024)
+	return max(0, before-after), err
 }
 
 // accuracy is that of a reward model on votes it was not fitted on, of the kind it saw most of.

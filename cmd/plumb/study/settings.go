@@ -48,9 +48,9 @@ func Real() Settings {
 		Pairs:   train.Config{LR: 5e-5, Batch: 4, Epochs: 1},
 		DPO:     train.Config{Method: "dpo", LR: 1e-4, Batch: 4, Epochs: 1, Beta: .1},
 		KTO:     train.Config{Method: "kto", LR: 1e-4, Batch: 8, Epochs: 2, Beta: .1},
-		PPO:     rl.Config{Algorithm: rl.AlgorithmPPO, Steps: 8, Batch: 32, LR: 2e-4, Schedule: optim.Linear, Epochs: 1, EndPenalty: -1},
-		RLOO:    rl.Config{Algorithm: rl.AlgorithmRLOO, Steps: 8, Batch: 32, LR: 2e-4, Schedule: optim.Linear, Epochs: 1, EndPenalty: -1},
-		GRPO:    rl.Config{Algorithm: rl.AlgorithmGRPO, Steps: 8, Batch: 32, LR: 2e-4, Schedule: optim.Linear, Epochs: 1, EndPenalty: -1},
+		PPO:     rl.Config{Algorithm: rl.AlgorithmPPO, Steps: 8, Batch: 32, LR: 1e-4, Schedule: optim.Linear, Epochs: 1, EndPenalty: -1},
+		RLOO:    rl.Config{Algorithm: rl.AlgorithmRLOO, Steps: 8, Batch: 32, LR: 1e-4, Schedule: optim.Linear, Epochs: 1, EndPenalty: -1},
+		GRPO:    rl.Config{Algorithm: rl.AlgorithmGRPO, Steps: 8, Batch: 32, LR: 1e-4, Schedule: optim.Linear, Epochs: 1, EndPenalty: -1},
 		KL:      .3,
 	}
 }
