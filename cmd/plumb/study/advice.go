@@ -96,6 +96,8 @@ func (s Study) Counsel(ctx context.Context, in Situation) (*Counsel, error) {
 // teach sets imitation up for a task that the base cannot do: more passes, and beside them what the base says to prompts that do not ask
 // for the task, so that it can still say it. On the built-in model that costs a little of the task and saves most of the neutral text.
 func (b *bench) teach(ctx context.Context, prompts []string) error {
+	b.preparing = true
+	defer func() { b.preparing = false }()
 	_, drawn, err := b.ask(ctx, evaluate.Policy{Model: b.Model}, prompts, "anchors", 1)
 	if err != nil {
 		return fmt.Errorf("draw anchors: %w", err)

@@ -33,7 +33,7 @@ type bench struct {
 
 	total, done, part float64 // of the progress
 	note              string
-	preparing         bool // for the part that was begun: how far that is says nothing of the part
+	preparing         bool // for the part that was begun, or for all: how far that is says nothing of the part
 }
 
 // learnsFrom returns what a method learns from that learns from k, if there is a choice.
