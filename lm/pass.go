@@ -21,6 +21,7 @@ type Pass struct {
 	last      []float32      // T×D, output of the last layer
 	scales    []float32      // T, of the output norm
 	hidden    []float32      // R×D, final normed hidden states of the targets' rows, R targets
+	slopes    []float32      // R×D, d logprob/d hidden of each target; nil unless only an adapter is to be trained
 }
 
 // gradients are where a backward pass adds: one of the two is set.
@@ -30,7 +31,7 @@ type gradients struct{ adapter, weights *Params }
 // is the model as it is. With keep set the pass can go back; it then holds about T·(6D+3F+H·T) floats a layer until
 // Release, or T·D where that would be more than the model's ActivationBytes. It fails if a tree has no prompt or a token is outside the vocabulary.
 //
-// Cost: 2 operations a weight and row, plus 2·V·D a branch token.
+// Cost: 2 operations a weight and row, plus 2·V·D a branch token, or twice that where the pass can go back for an adapter.
 func (m *Model) Forward(ad *Adapter, trees []Tree, keep bool) (*Pass, error) {
 	b, err := layOut(trees, m.config.Vocab)
 	if err != nil {
@@ -48,7 +49,7 @@ func (m *Model) Forward(ad *Adapter, trees []Tree, keep bool) (*Pass, error) {
 		m.embedding(x[r*c.Dim:(r+1)*c.Dim], token)
 	}
 	p.forwardLayers(x, keep)
-	p.forwardHead()
+	p.forwardHead(keep && ad != nil)
 	return p, nil
 }
 
@@ -82,8 +83,9 @@ func (p *Pass) forwardLayers(x []float32, keep bool) {
 	p.last = x
 }
 
-// forwardHead computes hidden states and log-probs of the targets, a slice of rows at a time so that logits stay small.
-func (p *Pass) forwardHead() {
+// forwardHead computes hidden states and log-probs of the targets, a slice of rows at a time so that logits stay small; and
+// with slopes set, while the logits are there, what the way back would otherwise compute them for again.
+func (p *Pass) forwardHead(slopes bool) {
 	c, t := &p.m.config, len(p.b.tokens)
 	normed := p.mem.floats(t * c.Dim)
 	p.scales = p.mem.floats(t)
@@ -100,10 +102,40 @@ func (p *Pass) forwardHead() {
 		branch := &p.Logprobs[target.tree][target.branch]
 		*branch = append(*branch, 0)
 	}
+	logprob, whole := p.m.logprob, func(int, int, []float32) {}
+	if slopes {
+		p.slopes = p.mem.zeros(len(p.hidden))
+		logprob = p.m.logprobGradient
+		whole = func(from, n int, dlogits []float32) {
+			p.m.output.backward(p.slopes[from*c.Dim:(from+n)*c.Dim], dlogits, nil, n, nil)
+		}
+	}
 	p.eachLogits(func(i int, logits []float32) {
 		target := p.b.targets[i]
-		p.Logprobs[target.tree][target.branch][target.at] = float64(logits[target.token]) - kernel.LogSumExp(logits)
-	}, nil)
+		p.Logprobs[target.tree][target.branch][target.at] = logprob(logits, target.token)
+	}, whole)
+}
+
+// logprob returns the log-prob of a token.
+func (m *Model) logprob(logits []float32, token int32) float64 {
+	return float64(logits[token]) - kernel.LogSumExp(logits)
+}
+
+// logprobGradient returns the same, and turns the logits into its gradient by them as they were before the model capped them:
+// onehot − softmax.
+func (m *Model) logprobGradient(logits []float32, token int32) float64 {
+	var capped []float32
+	if m.config.LogitCap > 0 {
+		capped = slices.Clone(logits)
+	}
+	at := float64(logits[token])
+	total := kernel.Softmax(logits)
+	kernel.Scale(-1, logits)
+	logits[token]++
+	if capped != nil {
+		kernel.SoftCapBackward(float32(m.config.LogitCap), logits, capped)
+	}
+	return at - total
 }
 
 // logits stores the logits of n hidden states in dst, n×V.
@@ -118,8 +150,8 @@ func (m *Model) capLogits(logits []float32) {
 	}
 }
 
-// headRows is how many rows of logits are held at once.
-const headRows = 64
+// headRows is how many rows of logits are held at once: as many as a product takes for one reading of the output's weights.
+const headRows = 240
 
 // eachLogits calls one, concurrently, with the logits of each target's row, and then whole with each slice of them.
 func (p *Pass) eachLogits(one func(i int, logits []float32), whole func(from, n int, logits []float32)) {
@@ -131,9 +163,7 @@ func (p *Pass) eachLogits(one func(i int, logits []float32), whole func(from, n 
 		n := min(headRows, len(p.b.targets)-from)
 		p.m.logits(logits, p.hidden[from*c.Dim:], n)
 		kernel.Parallel(n, func(r int) { one(from+r, logits[r*c.Vocab:(r+1)*c.Vocab]) })
-		if whole != nil {
-			whole(from, n, logits)
-		}
+		whole(from, n, logits)
 	}
 }
 
@@ -195,26 +225,27 @@ func (p *Pass) trained() *Params {
 	return p.m.params
 }
 
-// backwardHead returns the gradient of the last layer's output, T×D: d logprob/d logits = onehot − softmax.
+// backwardHead returns the gradient of the last layer's output, T×D.
 func (p *Pass) backwardHead(dlogp [][][]float64, g gradients) []float32 {
 	c := &p.m.config
-	dhidden := p.mem.zeros(len(p.b.targets) * c.Dim)
-	p.eachLogits(func(i int, logits []float32) {
+	dhidden := p.slopes
+	weight := func(i int) float32 {
 		target := p.b.targets[i]
-		w := dlogp[target.tree][target.branch][target.at]
-		var capped []float32
-		if c.LogitCap > 0 {
-			capped = slices.Clone(logits)
+		return float32(dlogp[target.tree][target.branch][target.at])
+	}
+	if p.slopes != nil {
+		for i := range p.b.targets {
+			kernel.Scale(weight(i), dhidden[i*c.Dim:(i+1)*c.Dim])
 		}
-		kernel.Softmax(logits)
-		kernel.Scale(float32(-w), logits)
-		logits[target.token] += float32(w)
-		if capped != nil {
-			kernel.SoftCapBackward(float32(c.LogitCap), logits, capped)
-		}
-	}, func(from, n int, dlogits []float32) {
-		p.m.output.backward(dhidden[from*c.Dim:(from+n)*c.Dim], dlogits, p.hidden[from*c.Dim:], n, g.weights)
-	})
+	} else { // the output's weights have a gradient too
+		dhidden = p.mem.zeros(len(p.hidden))
+		p.eachLogits(func(i int, logits []float32) {
+			p.m.logprobGradient(logits, p.b.targets[i].token)
+			kernel.Scale(weight(i), logits)
+		}, func(from, n int, dlogits []float32) {
+			p.m.output.backward(dhidden[from*c.Dim:(from+n)*c.Dim], dlogits, p.hidden[from*c.Dim:], n, g.weights)
+		})
+	}
 	dnormed := p.mem.zeros(len(p.b.tokens) * c.Dim)
 	for i, target := range p.b.targets {
 		add(dnormed[target.row*c.Dim:(target.row+1)*c.Dim], dhidden[i*c.Dim:(i+1)*c.Dim])
@@ -228,6 +259,6 @@ func (p *Pass) backwardHead(dlogp [][][]float64, g gradients) []float32 {
 func (p *Pass) Release() {
 	if p.mem != nil {
 		p.m.arenas.Put(p.mem)
-		p.mem, p.layers, p.hidden = nil, nil, nil
+		p.mem, p.layers, p.hidden, p.slopes = nil, nil, nil, nil
 	}
 }

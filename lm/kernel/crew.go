@@ -25,8 +25,8 @@ func (h *helper) serve() {
 	for {
 		j := h.take()
 		j.run()
+		h.at.Store(looking) // before the caller is told, who may ask for the next job at once
 		j.finish()
-		h.at.Store(looking)
 	}
 }
 

@@ -1,16 +1,42 @@
 package kernel
 
+import "sync"
+
 // packRows lays op(A) out in panels of up to mr rows: for each chain (k0, k) and the panel of the rows from i,
 // element (i+r, k0+q) is at rows[m·k0 + i·k + q·height + r]. A kernel then reads it from front to back.
 func (s *isa) packRows(p *product) {
-	if p.m*p.k <= smallWork {
+	panels := (p.m + s.mr - 1) / s.mr
+	tasks := min(panels, 2*Threads())
+	if p.m*p.k <= smallPack || tasks <= 2 {
 		s.packSomeRows(p, 0, p.m)
 		return
 	}
-	const panels = 8 // a task
-	all, rows := *p, panels*s.mr
-	Parallel((p.m+rows-1)/rows, func(t int) { s.packSomeRows(&all, t*rows, min((t+1)*rows, all.m)) })
+	w := packings.Get().(*packing)
+	w.s, w.p, w.panels, w.tasks = s, *p, panels, tasks
+	Parallel(tasks, w.one)
+	w.p = product{}
+	packings.Put(w)
 }
+
+// packing is the rows of a product, cut into tasks.
+type packing struct {
+	s             *isa
+	p             product
+	panels, tasks int
+	one           func(t int) // does task t
+}
+
+// packings keeps the memory of one for the next.
+var packings = sync.Pool{New: func() any {
+	w := new(packing)
+	w.one = func(t int) {
+		w.s.packSomeRows(&w.p, t*w.panels/w.tasks*w.s.mr, min((t+1)*w.panels/w.tasks*w.s.mr, w.p.m))
+	}
+	return w
+}}
+
+// smallPack is how many values one goroutine lays out more quickly than two.
+const smallPack = 1 << 14
 
 func (s *isa) packSomeRows(p *product, i0, i1 int) {
 	_, length := chains(p.k)

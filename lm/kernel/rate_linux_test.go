@@ -49,9 +49,13 @@ func sideBySide(one, other *isa, m, n, k, threads int) (float64, float64) {
 		products = append(products, product{m: m, n: n, k: k, alpha: 1, a: matrix{x, k, false}, packed: s.packMatrix(n, k, matrix{w, k, true}), c: y, ldc: n})
 	}
 	work := 2 * float64(m) * float64(n) * float64(k)
-	each, rounds := 1+int(4e7/work), min(60, max(5, int(2e10/work)))
+	each, rounds := 1+int(4e8/work), min(8, max(5, int(2e10/work)))
 	for range rounds {
 		for i, s := range sets {
+			time.Sleep(150 * time.Millisecond) // the other's threads look for work for a while, on a processor that these need
+			for warm := time.Now(); time.Since(warm) < 50*time.Millisecond; {
+				s.gemm(products[i])
+			}
 			begun, cpu := time.Now(), threadTime()
 			for range each {
 				s.gemm(products[i])
