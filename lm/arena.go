@@ -1,5 +1,7 @@
 package lm
 
+import "sync/atomic"
+
 // arena hands out float32 scratch memory that lives as long as one pass, and keeps it for the next one.
 type arena struct {
 	chunks [][]float32
@@ -7,7 +9,12 @@ type arena struct {
 	at     int // first free value of it
 }
 
-const chunkSize = 1 << 20
+// Chunks are as large as all before them together, between these bounds: what is left over at the end of one, where the next
+// matrix did not fit, is then a small part of the whole.
+const (
+	chunkSize    = 1 << 20
+	largestChunk = 1 << 24
+)
 
 // floats returns n values of unspecified content.
 func (a *arena) floats(n int) []float32 {
@@ -19,11 +26,18 @@ func (a *arena) floats(n int) []float32 {
 		a.chunks[a.chunk] = make([]float32, n+n/4)
 	}
 	if a.chunk == len(a.chunks) {
-		a.chunks = append(a.chunks, make([]float32, max(n, chunkSize)))
+		a.chunks = append(a.chunks, make([]float32, max(n, chunkSize, min(a.held(), largestChunk))))
 	}
 	s := a.chunks[a.chunk][a.at : a.at+n : a.at+n]
 	a.at += n
 	return s
+}
+
+func (a *arena) held() (n int) {
+	for _, c := range a.chunks {
+		n += len(c)
+	}
+	return n
 }
 
 // zeros returns n zeros.
@@ -36,3 +50,16 @@ func (a *arena) zeros(n int) []float32 {
 // mark and reset free what was taken since the mark.
 func (a *arena) mark() (chunk, at int) { return a.chunk, a.at }
 func (a *arena) reset(chunk, at int)   { a.chunk, a.at = chunk, at }
+
+// spare keeps one arena that nobody uses for whoever needs one next. (A sync.Pool keeps one for each processor, and may not find
+// that of another: as many gigabytes more in a training.)
+type spare struct{ free atomic.Pointer[arena] }
+
+func (s *spare) take() *arena {
+	if a := s.free.Swap(nil); a != nil {
+		return a
+	}
+	return new(arena)
+}
+
+func (s *spare) put(a *arena) { s.free.Store(a) }

@@ -21,11 +21,20 @@ func TestArenaDoesNotKeepWhatIsTooSmall(t *testing.T) {
 			t.Fatal("memory from before the mark was given away")
 		}
 	}
-	held := 0
-	for _, c := range a.chunks {
-		held += len(c)
-	}
-	if most := 4*n + 2*chunkSize; held > most {
+	if held, most := a.held(), 4*n+2*chunkSize; held > most {
 		t.Errorf("%d values held where %d were taken at once; at most %d would do", held, n+n/2, most)
+	}
+}
+
+// Matrices of which one and a half fit the least chunk do not leave a third of the memory unused.
+func TestArenaLeavesLittleOver(t *testing.T) {
+	var a arena
+	taken := 0
+	for range 400 {
+		a.floats(chunkSize * 2 / 3)
+		taken += chunkSize * 2 / 3
+	}
+	if held := a.held(); held > taken*6/5 {
+		t.Errorf("%d values held where %d were taken", held, taken)
 	}
 }

@@ -93,27 +93,27 @@ func (p *Pass) backwardLayer(l *layer, pairs *[7]*pair, a *activations, d []floa
 	chunk, at := mem.mark()
 	defer mem.reset(chunk, at)
 
-	dgated, dout := mem.zeros(t*c.FFN), d
+	dgated, dout := mem.floats(t*c.FFN), d
 	if l.ffnPost.w != nil {
 		dout = p.innerBackward(d, a.rawFFN, l.ffnPost, a.sf, g)
 	}
-	p.applyBackward(l.down, pairs[6], dgated, dout, a.gated, a.xa[6], g)
+	p.applyBackward(l.down, pairs[6], 0, dgated, dout, a.gated, a.xa[6], g)
 	dgate, dup := mem.floats(t*c.FFN), dgated
 	eachRow(t, func(from, to int) {
 		from, to = from*c.FFN, to*c.FFN
 		c.parts.activateBackward(dgate[from:to], dup[from:to], dgated[from:to], a.gateOut[from:to], a.upOut[from:to])
 	})
-	dn := mem.zeros(t * c.Dim)
-	p.applyBackward(l.gate, pairs[4], dn, dgate, a.n2, a.xa[4], g)
-	p.applyBackward(l.up, pairs[5], dn, dup, a.n2, a.xa[5], g)
+	dn := mem.floats(t * c.Dim)
+	p.applyBackward(l.gate, pairs[4], 0, dn, dgate, a.n2, a.xa[4], g)
+	p.applyBackward(l.up, pairs[5], 1, dn, dup, a.n2, a.xa[5], g)
 	normBackward(d, g.weights, l.ffnNorm, dn, a.mid, a.s2)
 
-	dy := mem.zeros(t * l.o.in)
+	dy := mem.floats(t * l.o.in)
 	dout = d
 	if l.attnPost.w != nil {
 		dout = p.innerBackward(d, a.rawAttn, l.attnPost, a.sa, g)
 	}
-	p.applyBackward(l.o, pairs[3], dy, dout, a.y, a.xa[3], g)
+	p.applyBackward(l.o, pairs[3], 0, dy, dout, a.y, a.xa[3], g)
 	dq, dk, dv := mem.floats(t*l.q.out), mem.zeros(t*l.k.out), mem.zeros(t*l.v.out)
 	p.attention.backward(dq, dk, dv, dy, a.probs, a.q, a.k, a.v)
 	p.turn(l, dq, dk, -1)
@@ -121,9 +121,8 @@ func (p *Pass) backwardLayer(l *layer, pairs *[7]*pair, a *activations, d []floa
 		dq = p.innerBackward(dq, a.rawQ, l.qNorm, a.sq, g)
 		dk = p.innerBackward(dk, a.rawK, l.kNorm, a.sk, g)
 	}
-	clear(dn)
 	for i, dz := range [][]float32{dq, dk, dv} {
-		p.applyBackward(l.maps()[i], pairs[i], dn, dz, a.n1, a.xa[i], g)
+		p.applyBackward(l.maps()[i], pairs[i], float32(min(i, 1)), dn, dz, a.n1, a.xa[i], g)
 	}
 	normBackward(d, g.weights, l.attnNorm, dn, a.x, a.s1)
 }
@@ -162,8 +161,9 @@ func (p *Pass) apply(l *linear, low *pair, y, x []float32) (xa []float32) {
 	return xa
 }
 
-func (p *Pass) applyBackward(l *linear, low *pair, dx, dy, x, xa []float32, g gradients) {
-	l.backward(dx, dy, x, len(p.b.tokens), g.weights)
+// applyBackward stores beta·dx and the gradient of apply's input in dx.
+func (p *Pass) applyBackward(l *linear, low *pair, beta float32, dx, dy, x, xa []float32, g gradients) {
+	l.backward(beta, dx, dy, x, len(p.b.tokens), g.weights)
 	if low != nil {
 		low.backward(l, dx, dy, x, xa, len(p.b.tokens), g.adapter, p.mem)
 	}
@@ -198,4 +198,15 @@ func normBackward(dx []float32, grad *Params, g gains, dy, x, s []float32) {
 	})
 }
 
-func add(dst, x []float32) { kernel.Axpy(1, x, dst) }
+// add adds x to dst.
+func add(dst, x []float32) {
+	const part = 1 << 14
+	if len(x) <= 2*part {
+		kernel.Axpy(1, x, dst)
+		return
+	}
+	kernel.Parallel((len(x)+part-1)/part, func(i int) {
+		from, to := i*part, min(len(x), (i+1)*part)
+		kernel.Axpy(1, x[from:to], dst[from:to])
+	})
+}

@@ -42,12 +42,12 @@ func (l *linear) rearranged() *kernel.Packed {
 	return l.packed
 }
 
-// backward adds dy·W to dx; with grad set, a gradient of all weights, it adds dyᵀ·x and the sums of dy to it.
-func (l *linear) backward(dx, dy, x []float32, n int, grad *Params) {
+// backward stores beta·dx + dy·W in dx; with grad set, a gradient of all weights, it adds dyᵀ·x and the sums of dy to it.
+func (l *linear) backward(beta float32, dx, dy, x []float32, n int, grad *Params) {
 	if l.w != nil {
-		kernel.Gemm(false, false, n, l.in, l.out, 1, dy, l.out, l.w, l.in, 1, dx, l.in)
+		kernel.Gemm(false, false, n, l.in, l.out, 1, dy, l.out, l.w, l.in, beta, dx, l.in)
 	} else {
-		kernel.GemmPackedT(false, n, 1, dy, l.out, l.rearranged(), 1, dx, l.in)
+		kernel.GemmPackedT(false, n, 1, dy, l.out, l.rearranged(), beta, dx, l.in)
 	}
 	if grad == nil {
 		return

@@ -78,7 +78,7 @@ type Model struct {
 	layers    []layer
 	rope      rope
 	localRope rope // of layers with a window, where those have one of their own
-	arenas    sync.Pool
+	arenas    spare
 }
 
 // layer is one transformer block.
@@ -137,7 +137,6 @@ func FromFile(f *gguf.File) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{config: config, file: f}
-	m.arenas.New = func() any { return new(arena) }
 	if m.tokenizer, err = token.New(f); err != nil {
 		return nil, err
 	}

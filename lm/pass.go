@@ -41,7 +41,7 @@ func (m *Model) Forward(ad *Adapter, trees []Tree, keep bool) (*Pass, error) {
 		return nil, fmt.Errorf("compute log-probs: the adapter is for a model of width %d, not %d", ad.dim, m.config.Dim)
 	}
 	c := &m.config
-	p := &Pass{m: m, adapter: ad, b: b, mem: m.arenas.Get().(*arena),
+	p := &Pass{m: m, adapter: ad, b: b, mem: m.arenas.take(),
 		attention: newAttention(c, b.segments)}
 	p.mem.reset(0, 0)
 	x := p.mem.floats(len(b.tokens) * c.Dim)
@@ -104,10 +104,10 @@ func (p *Pass) forwardHead(slopes bool) {
 	}
 	logprob, whole := p.m.logprob, func(int, int, []float32) {}
 	if slopes {
-		p.slopes = p.mem.zeros(len(p.hidden))
+		p.slopes = p.mem.floats(len(p.hidden))
 		logprob = p.m.logprobGradient
 		whole = func(from, n int, dlogits []float32) {
-			p.m.output.backward(p.slopes[from*c.Dim:(from+n)*c.Dim], dlogits, nil, n, nil)
+			p.m.output.backward(0, p.slopes[from*c.Dim:(from+n)*c.Dim], dlogits, nil, n, nil)
 		}
 	}
 	p.eachLogits(func(i int, logits []float32) {
@@ -238,12 +238,12 @@ func (p *Pass) backwardHead(dlogp [][][]float64, g gradients) []float32 {
 			kernel.Scale(weight(i), dhidden[i*c.Dim:(i+1)*c.Dim])
 		}
 	} else { // the output's weights have a gradient too
-		dhidden = p.mem.zeros(len(p.hidden))
+		dhidden = p.mem.floats(len(p.hidden))
 		p.eachLogits(func(i int, logits []float32) {
 			p.m.logprobGradient(logits, p.b.targets[i].token)
 			kernel.Scale(weight(i), logits)
 		}, func(from, n int, dlogits []float32) {
-			p.m.output.backward(dhidden[from*c.Dim:(from+n)*c.Dim], dlogits, p.hidden[from*c.Dim:], n, g.weights)
+			p.m.output.backward(0, dhidden[from*c.Dim:(from+n)*c.Dim], dlogits, p.hidden[from*c.Dim:], n, g.weights)
 		})
 	}
 	dnormed := p.mem.zeros(len(p.b.tokens) * c.Dim)
@@ -258,7 +258,7 @@ func (p *Pass) backwardHead(dlogp [][][]float64, g gradients) []float32 {
 // Release gives the pass's memory back. Logprobs stay valid.
 func (p *Pass) Release() {
 	if p.mem != nil {
-		p.m.arenas.Put(p.mem)
+		p.m.arenas.put(p.mem)
 		p.mem, p.layers, p.hidden, p.slopes = nil, nil, nil, nil
 	}
 }

@@ -23,13 +23,13 @@ type reader struct {
 }
 
 func (m *Model) newReader(ad *Adapter, p *pages) *reader {
-	r := &reader{m: m, ad: ad, pages: p, mem: m.arenas.Get().(*arena)}
+	r := &reader{m: m, ad: ad, pages: p, mem: m.arenas.take()}
 	r.attend.init(&m.config)
 	return r
 }
 
 // close gives the memory back.
-func (r *reader) close() { m := r.m; m.arenas.Put(r.mem); r.mem = nil }
+func (r *reader) close() { m := r.m; m.arenas.put(r.mem); r.mem = nil }
 
 // read reads the tokens of at least one run and adds them to its past. The returned hidden states of the last tokens,
 // runs×D, are valid until the next read. Runs of texts that share pages are best next to each other.

@@ -137,6 +137,7 @@ type alignResult struct {
 
 // Run implements the command.
 func (cmd *AlignRunCmd) Run(c *Context) error {
+	collectEarly()
 	if cmd.Background {
 		if report := neighbour.Settle(); len(report.Failed) > 0 {
 			for _, f := range report.Failed {

@@ -40,6 +40,7 @@ func (cmd *BenchTrainCmd) Validate() error {
 
 // Run implements the command.
 func (cmd *BenchTrainCmd) Run(c *Context) error {
+	collectEarly()
 	kernel.SetThreads(cmd.Threads)
 	m, err := openOrTiny(cmd.Base)
 	if err != nil {

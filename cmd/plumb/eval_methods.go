@@ -67,6 +67,7 @@ type comparison struct {
 
 // Run implements the command.
 func (cmd *EvalMethodsCmd) Run(c *Context) error {
+	collectEarly()
 	kernel.SetThreads(cmd.Threads)
 	s, err := cmd.study()
 	if err != nil {

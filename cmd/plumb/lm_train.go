@@ -75,6 +75,7 @@ func (cmd *LMTrainCmd) config() train.Config {
 
 // Run trains and writes the result. A line a step goes to standard output.
 func (cmd *LMTrainCmd) Run(c *Context) error {
+	collectEarly()
 	kernel.SetThreads(cmd.Threads)
 	m, err := cmd.Model.Open()
 	if err != nil {

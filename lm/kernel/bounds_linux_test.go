@@ -45,9 +45,11 @@ func TestKernelsStayWithinTheirSlices(t *testing.T) {
 	forEach(t, func(t *testing.T, s *isa) {
 		for rows := 1; rows <= s.mr; rows++ {
 			for _, k := range []int{1, 2, 3, 4, 5, 8, 13, 200} {
-				s.micro(rows, k, 1, a.floats(rows*k), b.floats(k*s.nr), c.floats(rows*s.nr), s.nr)
-				if s.narrow != nil {
-					s.narrow(rows, k, 1, a.floats(rows*k), b.floats(k*s.nr/2), c.floats(rows*s.nr/2), s.nr/2)
+				for _, add := range []bool{true, false} {
+					s.micro(rows, k, 1, a.floats(rows*k), b.floats(k*s.nr), c.floats(rows*s.nr), s.nr, add)
+					if s.narrow != nil {
+						s.narrow(rows, k, 1, a.floats(rows*k), b.floats(k*s.nr/2), c.floats(rows*s.nr/2), s.nr/2, add)
+					}
 				}
 			}
 		}

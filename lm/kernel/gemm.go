@@ -161,7 +161,9 @@ func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // compute fills the tile of rows i0 to i1 and columns j0 to j1 of C. i0 and j0 are at the start of panels.
 func (s *isa) compute(p *product, i0, i1, j0, j1 int) {
-	s.scaleTile(p, i0, i1, j0, j1)
+	if p.beta != 0 { // else the first chain is stored, not added
+		s.scaleTile(p, i0, i1, j0, j1)
+	}
 	buffer := panelBuffers.Get().(*[]float32)
 	defer panelBuffers.Put(buffer)
 	_, length := chains(p.k)
@@ -198,9 +200,9 @@ func (s *isa) width(left int) int {
 	return s.nr
 }
 
-// sweep adds one chain to the columns of one panel, for the rows i0 to i1.
+// sweep adds one chain to the columns of one panel, for the rows i0 to i1, or stores it if it is the first.
 func (s *isa) sweep(p *product, i0, i1, j, k0, k int, panel, edge []float32) {
-	width, micro := s.width(p.n-j), s.micro
+	width, micro, add := s.width(p.n-j), s.micro, k0 > 0 || p.beta != 0
 	if width < s.nr {
 		micro = s.narrow
 	}
@@ -208,14 +210,17 @@ func (s *isa) sweep(p *product, i0, i1, j, k0, k int, panel, edge []float32) {
 		rows := min(s.mr, i1-i)
 		a := p.rows[p.m*k0+i*k:][:rows*k]
 		if j+width <= p.n {
-			micro(rows, k, p.alpha, a, panel, p.c[i*p.ldc+j:], p.ldc)
+			micro(rows, k, p.alpha, a, panel, p.c[i*p.ldc+j:], p.ldc, add)
 			continue
 		}
 		// The panel is wider than what is left of C: compute beside it.
-		clear(edge)
-		micro(rows, k, p.alpha, a, panel, edge, width)
+		micro(rows, k, p.alpha, a, panel, edge, width, false)
 		for r := range rows {
 			row := p.c[(i+r)*p.ldc+j : (i+r)*p.ldc+p.n]
+			if !add {
+				copy(row, edge[r*width:])
+				continue
+			}
 			for l := range row {
 				row[l] += edge[r*width+l]
 			}

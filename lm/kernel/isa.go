@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// microKernel adds alpha·A·B to C, where A is a panel of rows ≤ mr rows, B one of a fixed number of columns, both
+// microKernel stores alpha·A·B in C, or with add adds it to C, where A is a panel of rows ≤ mr rows, B one of a fixed number of columns, both
 // over k, and C has rows ldc apart. Each element is the chain of multiply-adds over k from 0 on, times alpha, then
-// added.
-type microKernel func(rows, k int, alpha float32, a, b, c []float32, ldc int)
+// added, if not to C then to 0.
+type microKernel func(rows, k int, alpha float32, a, b, c []float32, ldc int, add bool)
 
 // isa is the set of kernels for one instruction set, which all compute the same.
 type isa struct {

@@ -17,7 +17,7 @@ func native() []*isa {
 }
 
 // microAMD64 is one of the generated kernels for panels of a fixed number of rows.
-type microAMD64 func(k int, alpha float32, a, b, c *float32, ldc int)
+type microAMD64 func(k int, alpha float32, a, b, c *float32, ldc, add int)
 
 var avx2 = &isa{
 	name: "avx2",
@@ -55,9 +55,13 @@ var avx512 = &isa{
 // dispatch makes the micro of an isa from its kernels for 1, 2, … rows and panels of width columns. The kernels trust
 // their pointers: the slices are checked here, once for a panel.
 func dispatch(kernels []microAMD64, width int) microKernel {
-	return func(rows, k int, alpha float32, a, b, c []float32, ldc int) {
+	return func(rows, k int, alpha float32, a, b, c []float32, ldc int, add bool) {
 		_, _, _ = a[rows*k-1], b[k*width-1], c[(rows-1)*ldc+width-1]
-		kernels[rows-1](k, alpha, &a[0], &b[0], &c[0], ldc)
+		more := 0
+		if add {
+			more = 1
+		}
+		kernels[rows-1](k, alpha, &a[0], &b[0], &c[0], ldc, more)
 	}
 }
 

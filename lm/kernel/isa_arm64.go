@@ -6,7 +6,7 @@ package kernel
 func native() []*isa { return []*isa{neon} }
 
 // microARM64 is one of the generated kernels for panels of a fixed number of rows.
-type microARM64 func(k int, alpha float32, a, b, c *float32, ldc int)
+type microARM64 func(k int, alpha float32, a, b, c *float32, ldc, add int)
 
 var neon = &isa{
 	name: "neon",
@@ -26,9 +26,13 @@ var neon = &isa{
 // dispatch makes the micro of an isa from its kernels for 1, 2, … rows and panels of width columns. The kernels trust
 // their pointers: the slices are checked here, once for a panel.
 func dispatch(kernels []microARM64, width int) microKernel {
-	return func(rows, k int, alpha float32, a, b, c []float32, ldc int) {
+	return func(rows, k int, alpha float32, a, b, c []float32, ldc int, add bool) {
 		_, _, _ = a[rows*k-1], b[k*width-1], c[(rows-1)*ldc+width-1]
-		kernels[rows-1](k, alpha, &a[0], &b[0], &c[0], ldc)
+		more := 0
+		if add {
+			more = 1
+		}
+		kernels[rows-1](k, alpha, &a[0], &b[0], &c[0], ldc, more)
 	}
 }
 

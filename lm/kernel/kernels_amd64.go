@@ -4,185 +4,185 @@
 
 package kernel
 
-// gemm1x16AVX2 adds alpha·A·B to 1 rows of C, 16 columns wide.
+// gemm1x16AVX2 stores alpha·A·B in 1 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm2x16AVX2 adds alpha·A·B to 2 rows of C, 16 columns wide.
+// gemm2x16AVX2 stores alpha·A·B in 2 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm3x16AVX2 adds alpha·A·B to 3 rows of C, 16 columns wide.
+// gemm3x16AVX2 stores alpha·A·B in 3 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm4x16AVX2 adds alpha·A·B to 4 rows of C, 16 columns wide.
+// gemm4x16AVX2 stores alpha·A·B in 4 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm5x16AVX2 adds alpha·A·B to 5 rows of C, 16 columns wide.
+// gemm5x16AVX2 stores alpha·A·B in 5 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm6x16AVX2 adds alpha·A·B to 6 rows of C, 16 columns wide.
+// gemm6x16AVX2 stores alpha·A·B in 6 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm1x8AVX2 adds alpha·A·B to 1 rows of C, 8 columns wide.
+// gemm1x8AVX2 stores alpha·A·B in 1 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm1x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm1x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm2x8AVX2 adds alpha·A·B to 2 rows of C, 8 columns wide.
+// gemm2x8AVX2 stores alpha·A·B in 2 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm2x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm2x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm3x8AVX2 adds alpha·A·B to 3 rows of C, 8 columns wide.
+// gemm3x8AVX2 stores alpha·A·B in 3 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm3x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm3x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm4x8AVX2 adds alpha·A·B to 4 rows of C, 8 columns wide.
+// gemm4x8AVX2 stores alpha·A·B in 4 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm4x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm4x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm5x8AVX2 adds alpha·A·B to 5 rows of C, 8 columns wide.
+// gemm5x8AVX2 stores alpha·A·B in 5 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm5x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm5x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm6x8AVX2 adds alpha·A·B to 6 rows of C, 8 columns wide.
+// gemm6x8AVX2 stores alpha·A·B in 6 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm6x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm6x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm1x32AVX512 adds alpha·A·B to 1 rows of C, 32 columns wide.
+// gemm1x32AVX512 stores alpha·A·B in 1 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm2x32AVX512 adds alpha·A·B to 2 rows of C, 32 columns wide.
+// gemm2x32AVX512 stores alpha·A·B in 2 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm3x32AVX512 adds alpha·A·B to 3 rows of C, 32 columns wide.
+// gemm3x32AVX512 stores alpha·A·B in 3 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm4x32AVX512 adds alpha·A·B to 4 rows of C, 32 columns wide.
+// gemm4x32AVX512 stores alpha·A·B in 4 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm5x32AVX512 adds alpha·A·B to 5 rows of C, 32 columns wide.
+// gemm5x32AVX512 stores alpha·A·B in 5 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm6x32AVX512 adds alpha·A·B to 6 rows of C, 32 columns wide.
+// gemm6x32AVX512 stores alpha·A·B in 6 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm7x32AVX512 adds alpha·A·B to 7 rows of C, 32 columns wide.
+// gemm7x32AVX512 stores alpha·A·B in 7 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm8x32AVX512 adds alpha·A·B to 8 rows of C, 32 columns wide.
+// gemm8x32AVX512 stores alpha·A·B in 8 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm9x32AVX512 adds alpha·A·B to 9 rows of C, 32 columns wide.
+// gemm9x32AVX512 stores alpha·A·B in 9 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm10x32AVX512 adds alpha·A·B to 10 rows of C, 32 columns wide.
+// gemm10x32AVX512 stores alpha·A·B in 10 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm11x32AVX512 adds alpha·A·B to 11 rows of C, 32 columns wide.
+// gemm11x32AVX512 stores alpha·A·B in 11 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm12x32AVX512 adds alpha·A·B to 12 rows of C, 32 columns wide.
+// gemm12x32AVX512 stores alpha·A·B in 12 rows of C, 32 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm1x16AVX512 adds alpha·A·B to 1 rows of C, 16 columns wide.
+// gemm1x16AVX512 stores alpha·A·B in 1 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm1x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm1x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm2x16AVX512 adds alpha·A·B to 2 rows of C, 16 columns wide.
+// gemm2x16AVX512 stores alpha·A·B in 2 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm2x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm2x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm3x16AVX512 adds alpha·A·B to 3 rows of C, 16 columns wide.
+// gemm3x16AVX512 stores alpha·A·B in 3 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm3x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm3x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm4x16AVX512 adds alpha·A·B to 4 rows of C, 16 columns wide.
+// gemm4x16AVX512 stores alpha·A·B in 4 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm4x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm4x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm5x16AVX512 adds alpha·A·B to 5 rows of C, 16 columns wide.
+// gemm5x16AVX512 stores alpha·A·B in 5 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm5x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm5x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm6x16AVX512 adds alpha·A·B to 6 rows of C, 16 columns wide.
+// gemm6x16AVX512 stores alpha·A·B in 6 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm6x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm6x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm7x16AVX512 adds alpha·A·B to 7 rows of C, 16 columns wide.
+// gemm7x16AVX512 stores alpha·A·B in 7 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm7x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm7x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm8x16AVX512 adds alpha·A·B to 8 rows of C, 16 columns wide.
+// gemm8x16AVX512 stores alpha·A·B in 8 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm8x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm8x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm9x16AVX512 adds alpha·A·B to 9 rows of C, 16 columns wide.
+// gemm9x16AVX512 stores alpha·A·B in 9 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm9x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm9x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm10x16AVX512 adds alpha·A·B to 10 rows of C, 16 columns wide.
+// gemm10x16AVX512 stores alpha·A·B in 10 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm10x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm10x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm11x16AVX512 adds alpha·A·B to 11 rows of C, 16 columns wide.
+// gemm11x16AVX512 stores alpha·A·B in 11 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm11x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm11x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
-// gemm12x16AVX512 adds alpha·A·B to 12 rows of C, 16 columns wide.
+// gemm12x16AVX512 stores alpha·A·B in 12 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm12x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+func gemm12x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 
 // transpose4 writes element q < k of 4 rows of src, stride apart, to dst[q·step …+4]. k is a multiple of 8.
 //

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+// func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -70,21 +70,33 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y2
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y2, Y1, Y1
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y2, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y2, Y1, Y1
 	VADDPS       32(AX), Y1, Y1
 	VMOVUPS      Y1, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y2, Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -165,28 +177,45 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y4
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y4, Y3, Y3
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y4, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y4, Y1, Y1
 	VADDPS       32(AX), Y1, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y2, Y2
 	VADDPS       (AX), Y2, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y4, Y3, Y3
 	VADDPS       32(AX), Y3, Y3
 	VMOVUPS      Y3, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y4, Y4, Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y4, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -284,35 +313,57 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y6
+	VMULPS       Y6, Y0, Y0
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y6, Y5, Y5
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y6, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y6, Y1, Y1
 	VADDPS       32(AX), Y1, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y2, Y2
 	VADDPS       (AX), Y2, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y6, Y3, Y3
 	VADDPS       32(AX), Y3, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y4, Y4
 	VADDPS       (AX), Y4, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y6, Y5, Y5
 	VADDPS       32(AX), Y5, Y5
 	VMOVUPS      Y5, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y6, Y6, Y6
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y6, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y6, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y6, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -427,42 +478,69 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y8
+	VMULPS       Y8, Y0, Y0
+	VMULPS       Y8, Y1, Y1
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y8, Y5, Y5
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y7, Y7
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y8, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y8, Y1, Y1
 	VADDPS       32(AX), Y1, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y8, Y2, Y2
 	VADDPS       (AX), Y2, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y8, Y3, Y3
 	VADDPS       32(AX), Y3, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y8, Y4, Y4
 	VADDPS       (AX), Y4, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y8, Y5, Y5
 	VADDPS       32(AX), Y5, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y8, Y6, Y6
 	VADDPS       (AX), Y6, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPS       Y8, Y7, Y7
 	VADDPS       32(AX), Y7, Y7
 	VMOVUPS      Y7, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y8, Y8, Y8
+	VADDPS  Y8, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y8, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y8, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y8, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y8, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y8, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y8, Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -594,49 +672,81 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y10
+	VMULPS       Y10, Y0, Y0
+	VMULPS       Y10, Y1, Y1
+	VMULPS       Y10, Y2, Y2
+	VMULPS       Y10, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y10, Y5, Y5
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y10, Y7, Y7
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y10, Y9, Y9
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y10, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y10, Y1, Y1
 	VADDPS       32(AX), Y1, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y10, Y2, Y2
 	VADDPS       (AX), Y2, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y10, Y3, Y3
 	VADDPS       32(AX), Y3, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y10, Y4, Y4
 	VADDPS       (AX), Y4, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y10, Y5, Y5
 	VADDPS       32(AX), Y5, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y10, Y6, Y6
 	VADDPS       (AX), Y6, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPS       Y10, Y7, Y7
 	VADDPS       32(AX), Y7, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y10, Y8, Y8
 	VADDPS       (AX), Y8, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPS       Y10, Y9, Y9
 	VADDPS       32(AX), Y9, Y9
 	VMOVUPS      Y9, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y10, Y10, Y10
+	VADDPS  Y10, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y10, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y10, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y10, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y10, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y10, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y10, Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y10, Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y10, Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -785,56 +895,93 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y12
+	VMULPS       Y12, Y0, Y0
+	VMULPS       Y12, Y1, Y1
+	VMULPS       Y12, Y2, Y2
+	VMULPS       Y12, Y3, Y3
+	VMULPS       Y12, Y4, Y4
+	VMULPS       Y12, Y5, Y5
+	VMULPS       Y12, Y6, Y6
+	VMULPS       Y12, Y7, Y7
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y12, Y9, Y9
+	VMULPS       Y12, Y10, Y10
+	VMULPS       Y12, Y11, Y11
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y12, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y12, Y1, Y1
 	VADDPS       32(AX), Y1, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y12, Y2, Y2
 	VADDPS       (AX), Y2, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y12, Y3, Y3
 	VADDPS       32(AX), Y3, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y12, Y4, Y4
 	VADDPS       (AX), Y4, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y12, Y5, Y5
 	VADDPS       32(AX), Y5, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y12, Y6, Y6
 	VADDPS       (AX), Y6, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPS       Y12, Y7, Y7
 	VADDPS       32(AX), Y7, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y12, Y8, Y8
 	VADDPS       (AX), Y8, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPS       Y12, Y9, Y9
 	VADDPS       32(AX), Y9, Y9
 	VMOVUPS      Y9, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y12, Y10, Y10
 	VADDPS       (AX), Y10, Y10
 	VMOVUPS      Y10, (AX)
-	VMULPS       Y12, Y11, Y11
 	VADDPS       32(AX), Y11, Y11
 	VMOVUPS      Y11, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm1x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y12, Y12, Y12
+	VADDPS  Y12, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y12, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y12, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y12, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y12, Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y12, Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y12, Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm1x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm1x8AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm1x8AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -882,18 +1029,28 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y1
+	VMULPS       Y1, Y0, Y0
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y1, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm2x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y1, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm2x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm2x8AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm2x8AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -952,22 +1109,35 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y2
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y2, Y1, Y1
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y2, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y1, Y1
 	VADDPS       (AX), Y1, Y1
 	VMOVUPS      Y1, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm3x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y2, Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm3x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm3x8AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm3x8AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -1037,26 +1207,42 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y3
+	VMULPS       Y3, Y0, Y0
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y3, Y2, Y2
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y3, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y3, Y1, Y1
 	VADDPS       (AX), Y1, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y3, Y2, Y2
 	VADDPS       (AX), Y2, Y2
 	VMOVUPS      Y2, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm4x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y3, Y3, Y3
+	VADDPS  Y3, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm4x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm4x8AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm4x8AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -1137,30 +1323,49 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y4
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y4, Y3, Y3
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y4, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y1, Y1
 	VADDPS       (AX), Y1, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y2, Y2
 	VADDPS       (AX), Y2, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y3, Y3
 	VADDPS       (AX), Y3, Y3
 	VMOVUPS      Y3, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm5x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y4, Y4, Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y4, Y3, Y3
+	VMOVUPS Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm5x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm5x8AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm5x8AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -1252,34 +1457,56 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y5
+	VMULPS       Y5, Y0, Y0
+	VMULPS       Y5, Y1, Y1
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y5, Y4, Y4
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y5, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y5, Y1, Y1
 	VADDPS       (AX), Y1, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y5, Y2, Y2
 	VADDPS       (AX), Y2, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y5, Y3, Y3
 	VADDPS       (AX), Y3, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y5, Y4, Y4
 	VADDPS       (AX), Y4, Y4
 	VMOVUPS      Y4, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm6x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y5, Y5, Y5
+	VADDPS  Y5, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y5, Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm6x8AVX2(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemm6x8AVX2(SB), NOSPLIT, $0-48
+TEXT ·gemm6x8AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -1382,38 +1609,63 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Y6
+	VMULPS       Y6, Y0, Y0
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y6, Y5, Y5
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Y6, Y0, Y0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Y0, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y1, Y1
 	VADDPS       (AX), Y1, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y2, Y2
 	VADDPS       (AX), Y2, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y3, Y3
 	VADDPS       (AX), Y3, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y4, Y4
 	VADDPS       (AX), Y4, Y4
 	VMOVUPS      Y4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y5, Y5
 	VADDPS       (AX), Y5, Y5
 	VMOVUPS      Y5, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VXORPS  Y6, Y6, Y6
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y6, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y6, Y3, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VADDPS  Y6, Y5, Y5
+	VMOVUPS Y5, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -1477,21 +1729,33 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z2
+	VMULPS       Z2, Z0, Z0
+	VMULPS       Z2, Z1, Z1
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z2, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z2, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z5, Z5, Z5
+	VADDPS  Z5, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -1572,28 +1836,45 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z4
+	VMULPS       Z4, Z0, Z0
+	VMULPS       Z4, Z1, Z1
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z4, Z3, Z3
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z4, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z4, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z4, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z7, Z7, Z7
+	VADDPS  Z7, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z7, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z7, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z7, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -1691,35 +1972,57 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z6
+	VMULPS       Z6, Z0, Z0
+	VMULPS       Z6, Z1, Z1
+	VMULPS       Z6, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z6, Z4, Z4
+	VMULPS       Z6, Z5, Z5
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z6, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z6, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z6, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z6, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z9, Z9, Z9
+	VADDPS  Z9, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z9, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z9, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z9, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z9, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z9, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -1834,42 +2137,69 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z8
+	VMULPS       Z8, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z8, Z2, Z2
+	VMULPS       Z8, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z8, Z5, Z5
+	VMULPS       Z8, Z6, Z6
+	VMULPS       Z8, Z7, Z7
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z8, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z8, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z8, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z8, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z8, Z7, Z7
 	VADDPS       64(AX), Z7, Z7
 	VMOVUPS      Z7, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z11, Z11, Z11
+	VADDPS  Z11, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z11, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z11, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z11, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z11, Z7, Z7
+	VMOVUPS Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -2001,49 +2331,81 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z10
+	VMULPS       Z10, Z0, Z0
+	VMULPS       Z10, Z1, Z1
+	VMULPS       Z10, Z2, Z2
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z10, Z4, Z4
+	VMULPS       Z10, Z5, Z5
+	VMULPS       Z10, Z6, Z6
+	VMULPS       Z10, Z7, Z7
+	VMULPS       Z10, Z8, Z8
+	VMULPS       Z10, Z9, Z9
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z10, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z10, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z10, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z10, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z10, Z7, Z7
 	VADDPS       64(AX), Z7, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z10, Z9, Z9
 	VADDPS       64(AX), Z9, Z9
 	VMOVUPS      Z9, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z13, Z13, Z13
+	VADDPS  Z13, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z13, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z13, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z13, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z13, Z7, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z13, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -2192,56 +2554,93 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z12
+	VMULPS       Z12, Z0, Z0
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z12, Z2, Z2
+	VMULPS       Z12, Z3, Z3
+	VMULPS       Z12, Z4, Z4
+	VMULPS       Z12, Z5, Z5
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z12, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z10, Z10
+	VMULPS       Z12, Z11, Z11
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z12, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z12, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z12, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z12, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z12, Z7, Z7
 	VADDPS       64(AX), Z7, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z12, Z9, Z9
 	VADDPS       64(AX), Z9, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z10, Z10
 	VADDPS       (AX), Z10, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z12, Z11, Z11
 	VADDPS       64(AX), Z11, Z11
 	VMOVUPS      Z11, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z15, Z15, Z15
+	VADDPS  Z15, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z15, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z15, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z15, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z15, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z15, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z15, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z15, Z7, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z15, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z15, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z15, Z10, Z10
+	VMOVUPS Z10, (AX)
+	VADDPS  Z15, Z11, Z11
+	VMOVUPS Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -2407,63 +2806,105 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z14
+	VMULPS       Z14, Z0, Z0
+	VMULPS       Z14, Z1, Z1
+	VMULPS       Z14, Z2, Z2
+	VMULPS       Z14, Z3, Z3
+	VMULPS       Z14, Z4, Z4
+	VMULPS       Z14, Z5, Z5
+	VMULPS       Z14, Z6, Z6
+	VMULPS       Z14, Z7, Z7
+	VMULPS       Z14, Z8, Z8
+	VMULPS       Z14, Z9, Z9
+	VMULPS       Z14, Z10, Z10
+	VMULPS       Z14, Z11, Z11
+	VMULPS       Z14, Z12, Z12
+	VMULPS       Z14, Z13, Z13
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z14, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z14, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z14, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z14, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z14, Z7, Z7
 	VADDPS       64(AX), Z7, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z14, Z9, Z9
 	VADDPS       64(AX), Z9, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z10, Z10
 	VADDPS       (AX), Z10, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z14, Z11, Z11
 	VADDPS       64(AX), Z11, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z12, Z12
 	VADDPS       (AX), Z12, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z14, Z13, Z13
 	VADDPS       64(AX), Z13, Z13
 	VMOVUPS      Z13, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z17, Z17, Z17
+	VADDPS  Z17, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z17, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z17, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z17, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z17, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z17, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z17, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z17, Z7, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z17, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z17, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z17, Z10, Z10
+	VMOVUPS Z10, (AX)
+	VADDPS  Z17, Z11, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z17, Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z17, Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -2646,70 +3087,117 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z16
+	VMULPS       Z16, Z0, Z0
+	VMULPS       Z16, Z1, Z1
+	VMULPS       Z16, Z2, Z2
+	VMULPS       Z16, Z3, Z3
+	VMULPS       Z16, Z4, Z4
+	VMULPS       Z16, Z5, Z5
+	VMULPS       Z16, Z6, Z6
+	VMULPS       Z16, Z7, Z7
+	VMULPS       Z16, Z8, Z8
+	VMULPS       Z16, Z9, Z9
+	VMULPS       Z16, Z10, Z10
+	VMULPS       Z16, Z11, Z11
+	VMULPS       Z16, Z12, Z12
+	VMULPS       Z16, Z13, Z13
+	VMULPS       Z16, Z14, Z14
+	VMULPS       Z16, Z15, Z15
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z16, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z16, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z16, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z16, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z16, Z7, Z7
 	VADDPS       64(AX), Z7, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z16, Z9, Z9
 	VADDPS       64(AX), Z9, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z10, Z10
 	VADDPS       (AX), Z10, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z16, Z11, Z11
 	VADDPS       64(AX), Z11, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z12, Z12
 	VADDPS       (AX), Z12, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z16, Z13, Z13
 	VADDPS       64(AX), Z13, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z14, Z14
 	VADDPS       (AX), Z14, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z16, Z15, Z15
 	VADDPS       64(AX), Z15, Z15
 	VMOVUPS      Z15, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z19, Z19, Z19
+	VADDPS  Z19, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z19, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z19, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z19, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z19, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z19, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z19, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z19, Z7, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z19, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z19, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z19, Z10, Z10
+	VMOVUPS Z10, (AX)
+	VADDPS  Z19, Z11, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z19, Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z19, Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z19, Z14, Z14
+	VMOVUPS Z14, (AX)
+	VADDPS  Z19, Z15, Z15
+	VMOVUPS Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -2909,77 +3397,129 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z18
+	VMULPS       Z18, Z0, Z0
+	VMULPS       Z18, Z1, Z1
+	VMULPS       Z18, Z2, Z2
+	VMULPS       Z18, Z3, Z3
+	VMULPS       Z18, Z4, Z4
+	VMULPS       Z18, Z5, Z5
+	VMULPS       Z18, Z6, Z6
+	VMULPS       Z18, Z7, Z7
+	VMULPS       Z18, Z8, Z8
+	VMULPS       Z18, Z9, Z9
+	VMULPS       Z18, Z10, Z10
+	VMULPS       Z18, Z11, Z11
+	VMULPS       Z18, Z12, Z12
+	VMULPS       Z18, Z13, Z13
+	VMULPS       Z18, Z14, Z14
+	VMULPS       Z18, Z15, Z15
+	VMULPS       Z18, Z16, Z16
+	VMULPS       Z18, Z17, Z17
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z18, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z18, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z18, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z18, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z18, Z7, Z7
 	VADDPS       64(AX), Z7, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z18, Z9, Z9
 	VADDPS       64(AX), Z9, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z10, Z10
 	VADDPS       (AX), Z10, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z18, Z11, Z11
 	VADDPS       64(AX), Z11, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z12, Z12
 	VADDPS       (AX), Z12, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z18, Z13, Z13
 	VADDPS       64(AX), Z13, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z14, Z14
 	VADDPS       (AX), Z14, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z18, Z15, Z15
 	VADDPS       64(AX), Z15, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z16, Z16
 	VADDPS       (AX), Z16, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z18, Z17, Z17
 	VADDPS       64(AX), Z17, Z17
 	VMOVUPS      Z17, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z21, Z21, Z21
+	VADDPS  Z21, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z21, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z21, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z21, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z21, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z21, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z21, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z21, Z7, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z21, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z21, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z21, Z10, Z10
+	VMOVUPS Z10, (AX)
+	VADDPS  Z21, Z11, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z21, Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z21, Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z21, Z14, Z14
+	VMOVUPS Z14, (AX)
+	VADDPS  Z21, Z15, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z21, Z16, Z16
+	VMOVUPS Z16, (AX)
+	VADDPS  Z21, Z17, Z17
+	VMOVUPS Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -3196,84 +3736,141 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z20
+	VMULPS       Z20, Z0, Z0
+	VMULPS       Z20, Z1, Z1
+	VMULPS       Z20, Z2, Z2
+	VMULPS       Z20, Z3, Z3
+	VMULPS       Z20, Z4, Z4
+	VMULPS       Z20, Z5, Z5
+	VMULPS       Z20, Z6, Z6
+	VMULPS       Z20, Z7, Z7
+	VMULPS       Z20, Z8, Z8
+	VMULPS       Z20, Z9, Z9
+	VMULPS       Z20, Z10, Z10
+	VMULPS       Z20, Z11, Z11
+	VMULPS       Z20, Z12, Z12
+	VMULPS       Z20, Z13, Z13
+	VMULPS       Z20, Z14, Z14
+	VMULPS       Z20, Z15, Z15
+	VMULPS       Z20, Z16, Z16
+	VMULPS       Z20, Z17, Z17
+	VMULPS       Z20, Z18, Z18
+	VMULPS       Z20, Z19, Z19
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z20, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z20, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z20, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z20, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z20, Z7, Z7
 	VADDPS       64(AX), Z7, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z20, Z9, Z9
 	VADDPS       64(AX), Z9, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z10, Z10
 	VADDPS       (AX), Z10, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z20, Z11, Z11
 	VADDPS       64(AX), Z11, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z12, Z12
 	VADDPS       (AX), Z12, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z20, Z13, Z13
 	VADDPS       64(AX), Z13, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z14, Z14
 	VADDPS       (AX), Z14, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z20, Z15, Z15
 	VADDPS       64(AX), Z15, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z16, Z16
 	VADDPS       (AX), Z16, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z20, Z17, Z17
 	VADDPS       64(AX), Z17, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z18, Z18
 	VADDPS       (AX), Z18, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z20, Z19, Z19
 	VADDPS       64(AX), Z19, Z19
 	VMOVUPS      Z19, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z23, Z23, Z23
+	VADDPS  Z23, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z23, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z23, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z23, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z23, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z23, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z23, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z23, Z7, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z23, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z23, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z23, Z10, Z10
+	VMOVUPS Z10, (AX)
+	VADDPS  Z23, Z11, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z23, Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z23, Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z23, Z14, Z14
+	VMOVUPS Z14, (AX)
+	VADDPS  Z23, Z15, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z23, Z16, Z16
+	VMOVUPS Z16, (AX)
+	VADDPS  Z23, Z17, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z23, Z18, Z18
+	VMOVUPS Z18, (AX)
+	VADDPS  Z23, Z19, Z19
+	VMOVUPS Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -3507,91 +4104,153 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z22
+	VMULPS       Z22, Z0, Z0
+	VMULPS       Z22, Z1, Z1
+	VMULPS       Z22, Z2, Z2
+	VMULPS       Z22, Z3, Z3
+	VMULPS       Z22, Z4, Z4
+	VMULPS       Z22, Z5, Z5
+	VMULPS       Z22, Z6, Z6
+	VMULPS       Z22, Z7, Z7
+	VMULPS       Z22, Z8, Z8
+	VMULPS       Z22, Z9, Z9
+	VMULPS       Z22, Z10, Z10
+	VMULPS       Z22, Z11, Z11
+	VMULPS       Z22, Z12, Z12
+	VMULPS       Z22, Z13, Z13
+	VMULPS       Z22, Z14, Z14
+	VMULPS       Z22, Z15, Z15
+	VMULPS       Z22, Z16, Z16
+	VMULPS       Z22, Z17, Z17
+	VMULPS       Z22, Z18, Z18
+	VMULPS       Z22, Z19, Z19
+	VMULPS       Z22, Z20, Z20
+	VMULPS       Z22, Z21, Z21
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z22, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z22, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z22, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z22, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z22, Z7, Z7
 	VADDPS       64(AX), Z7, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z22, Z9, Z9
 	VADDPS       64(AX), Z9, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z10, Z10
 	VADDPS       (AX), Z10, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z22, Z11, Z11
 	VADDPS       64(AX), Z11, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z12, Z12
 	VADDPS       (AX), Z12, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z22, Z13, Z13
 	VADDPS       64(AX), Z13, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z14, Z14
 	VADDPS       (AX), Z14, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z22, Z15, Z15
 	VADDPS       64(AX), Z15, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z16, Z16
 	VADDPS       (AX), Z16, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z22, Z17, Z17
 	VADDPS       64(AX), Z17, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z18, Z18
 	VADDPS       (AX), Z18, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z22, Z19, Z19
 	VADDPS       64(AX), Z19, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z20, Z20
 	VADDPS       (AX), Z20, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z22, Z21, Z21
 	VADDPS       64(AX), Z21, Z21
 	VMOVUPS      Z21, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z25, Z25, Z25
+	VADDPS  Z25, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z25, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z25, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z25, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z25, Z7, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z25, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z10, Z10
+	VMOVUPS Z10, (AX)
+	VADDPS  Z25, Z11, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z25, Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z14, Z14
+	VMOVUPS Z14, (AX)
+	VADDPS  Z25, Z15, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z16, Z16
+	VMOVUPS Z16, (AX)
+	VADDPS  Z25, Z17, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z18, Z18
+	VMOVUPS Z18, (AX)
+	VADDPS  Z25, Z19, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z25, Z20, Z20
+	VMOVUPS Z20, (AX)
+	VADDPS  Z25, Z21, Z21
+	VMOVUPS Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -3842,98 +4501,165 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z24
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z24, Z1, Z1
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z24, Z3, Z3
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z24, Z5, Z5
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z24, Z7, Z7
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z24, Z9, Z9
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z24, Z11, Z11
+	VMULPS       Z24, Z12, Z12
+	VMULPS       Z24, Z13, Z13
+	VMULPS       Z24, Z14, Z14
+	VMULPS       Z24, Z15, Z15
+	VMULPS       Z24, Z16, Z16
+	VMULPS       Z24, Z17, Z17
+	VMULPS       Z24, Z18, Z18
+	VMULPS       Z24, Z19, Z19
+	VMULPS       Z24, Z20, Z20
+	VMULPS       Z24, Z21, Z21
+	VMULPS       Z24, Z22, Z22
+	VMULPS       Z24, Z23, Z23
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z24, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z24, Z1, Z1
 	VADDPS       64(AX), Z1, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z24, Z3, Z3
 	VADDPS       64(AX), Z3, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z24, Z5, Z5
 	VADDPS       64(AX), Z5, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z24, Z7, Z7
 	VADDPS       64(AX), Z7, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z24, Z9, Z9
 	VADDPS       64(AX), Z9, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z10, Z10
 	VADDPS       (AX), Z10, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z24, Z11, Z11
 	VADDPS       64(AX), Z11, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z12, Z12
 	VADDPS       (AX), Z12, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z24, Z13, Z13
 	VADDPS       64(AX), Z13, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z14, Z14
 	VADDPS       (AX), Z14, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z24, Z15, Z15
 	VADDPS       64(AX), Z15, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z16, Z16
 	VADDPS       (AX), Z16, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z24, Z17, Z17
 	VADDPS       64(AX), Z17, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z18, Z18
 	VADDPS       (AX), Z18, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z24, Z19, Z19
 	VADDPS       64(AX), Z19, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z20, Z20
 	VADDPS       (AX), Z20, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z24, Z21, Z21
 	VADDPS       64(AX), Z21, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z22, Z22
 	VADDPS       (AX), Z22, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPS       Z24, Z23, Z23
 	VADDPS       64(AX), Z23, Z23
 	VMOVUPS      Z23, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm1x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z27, Z27, Z27
+	VADDPS  Z27, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z27, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VADDPS  Z27, Z3, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z27, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z27, Z7, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z27, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z10, Z10
+	VMOVUPS Z10, (AX)
+	VADDPS  Z27, Z11, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z27, Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z14, Z14
+	VMOVUPS Z14, (AX)
+	VADDPS  Z27, Z15, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z16, Z16
+	VMOVUPS Z16, (AX)
+	VADDPS  Z27, Z17, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z18, Z18
+	VMOVUPS Z18, (AX)
+	VADDPS  Z27, Z19, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z20, Z20
+	VMOVUPS Z20, (AX)
+	VADDPS  Z27, Z21, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  Z27, Z22, Z22
+	VMOVUPS Z22, (AX)
+	VADDPS  Z27, Z23, Z23
+	VMOVUPS Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm1x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm1x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm1x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -3981,18 +4707,28 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z1
+	VMULPS       Z1, Z0, Z0
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z1, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm2x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z3, Z3, Z3
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm2x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm2x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm2x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -4051,22 +4787,35 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z2
+	VMULPS       Z2, Z0, Z0
+	VMULPS       Z2, Z1, Z1
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z2, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm3x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z4, Z4, Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS Z1, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm3x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm3x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm3x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -4136,26 +4885,42 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z3
+	VMULPS       Z3, Z0, Z0
+	VMULPS       Z3, Z1, Z1
+	VMULPS       Z3, Z2, Z2
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z3, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm4x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z5, Z5, Z5
+	VADDPS  Z5, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z5, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm4x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm4x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm4x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -4236,30 +5001,49 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z4
+	VMULPS       Z4, Z0, Z0
+	VMULPS       Z4, Z1, Z1
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z4, Z3, Z3
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z4, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z3, Z3
 	VADDPS       (AX), Z3, Z3
 	VMOVUPS      Z3, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm5x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z6, Z6, Z6
+	VADDPS  Z6, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z6, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z6, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z6, Z3, Z3
+	VMOVUPS Z3, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm5x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm5x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm5x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -4351,34 +5135,56 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z5
+	VMULPS       Z5, Z0, Z0
+	VMULPS       Z5, Z1, Z1
+	VMULPS       Z5, Z2, Z2
+	VMULPS       Z5, Z3, Z3
+	VMULPS       Z5, Z4, Z4
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z5, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z3, Z3
 	VADDPS       (AX), Z3, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm6x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z7, Z7, Z7
+	VADDPS  Z7, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z7, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z7, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z7, Z3, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z7, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm6x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm6x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm6x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -4481,38 +5287,63 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z6
+	VMULPS       Z6, Z0, Z0
+	VMULPS       Z6, Z1, Z1
+	VMULPS       Z6, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z6, Z4, Z4
+	VMULPS       Z6, Z5, Z5
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z6, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z3, Z3
 	VADDPS       (AX), Z3, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z5, Z5
 	VADDPS       (AX), Z5, Z5
 	VMOVUPS      Z5, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm7x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z8, Z8, Z8
+	VADDPS  Z8, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z8, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z8, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z8, Z3, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z8, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z8, Z5, Z5
+	VMOVUPS Z5, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm7x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm7x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm7x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -4626,42 +5457,70 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z7
+	VMULPS       Z7, Z0, Z0
+	VMULPS       Z7, Z1, Z1
+	VMULPS       Z7, Z2, Z2
+	VMULPS       Z7, Z3, Z3
+	VMULPS       Z7, Z4, Z4
+	VMULPS       Z7, Z5, Z5
+	VMULPS       Z7, Z6, Z6
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z7, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z3, Z3
 	VADDPS       (AX), Z3, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z5, Z5
 	VADDPS       (AX), Z5, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm8x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z9, Z9, Z9
+	VADDPS  Z9, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z9, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z9, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z9, Z3, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z9, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z9, Z5, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z9, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm8x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm8x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm8x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -4786,46 +5645,77 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z8
+	VMULPS       Z8, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z8, Z2, Z2
+	VMULPS       Z8, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z8, Z5, Z5
+	VMULPS       Z8, Z6, Z6
+	VMULPS       Z8, Z7, Z7
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z8, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z3, Z3
 	VADDPS       (AX), Z3, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z5, Z5
 	VADDPS       (AX), Z5, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z7, Z7
 	VADDPS       (AX), Z7, Z7
 	VMOVUPS      Z7, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm9x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z10, Z10, Z10
+	VADDPS  Z10, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z10, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z10, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z10, Z3, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z10, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z10, Z5, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z10, Z6, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z10, Z7, Z7
+	VMOVUPS Z7, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm9x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm9x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm9x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -4961,50 +5851,84 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z9
+	VMULPS       Z9, Z0, Z0
+	VMULPS       Z9, Z1, Z1
+	VMULPS       Z9, Z2, Z2
+	VMULPS       Z9, Z3, Z3
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z9, Z5, Z5
+	VMULPS       Z9, Z6, Z6
+	VMULPS       Z9, Z7, Z7
+	VMULPS       Z9, Z8, Z8
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z9, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z3, Z3
 	VADDPS       (AX), Z3, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z5, Z5
 	VADDPS       (AX), Z5, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z7, Z7
 	VADDPS       (AX), Z7, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm10x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z11, Z11, Z11
+	VADDPS  Z11, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z3, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z5, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z6, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z7, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z11, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm10x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm10x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm10x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -5151,54 +6075,91 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z10
+	VMULPS       Z10, Z0, Z0
+	VMULPS       Z10, Z1, Z1
+	VMULPS       Z10, Z2, Z2
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z10, Z4, Z4
+	VMULPS       Z10, Z5, Z5
+	VMULPS       Z10, Z6, Z6
+	VMULPS       Z10, Z7, Z7
+	VMULPS       Z10, Z8, Z8
+	VMULPS       Z10, Z9, Z9
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z10, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z3, Z3
 	VADDPS       (AX), Z3, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z5, Z5
 	VADDPS       (AX), Z5, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z7, Z7
 	VADDPS       (AX), Z7, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z9, Z9
 	VADDPS       (AX), Z9, Z9
 	VMOVUPS      Z9, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm11x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z12, Z12, Z12
+	VADDPS  Z12, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z12, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z12, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z12, Z3, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z12, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z12, Z5, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z12, Z6, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z12, Z7, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z12, Z8, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z12, Z9, Z9
+	VMOVUPS Z9, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm11x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm11x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm11x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -5356,58 +6317,98 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z11
+	VMULPS       Z11, Z0, Z0
+	VMULPS       Z11, Z1, Z1
+	VMULPS       Z11, Z2, Z2
+	VMULPS       Z11, Z3, Z3
+	VMULPS       Z11, Z4, Z4
+	VMULPS       Z11, Z5, Z5
+	VMULPS       Z11, Z6, Z6
+	VMULPS       Z11, Z7, Z7
+	VMULPS       Z11, Z8, Z8
+	VMULPS       Z11, Z9, Z9
+	VMULPS       Z11, Z10, Z10
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z11, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z3, Z3
 	VADDPS       (AX), Z3, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z5, Z5
 	VADDPS       (AX), Z5, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z7, Z7
 	VADDPS       (AX), Z7, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z9, Z9
 	VADDPS       (AX), Z9, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z10, Z10
 	VADDPS       (AX), Z10, Z10
 	VMOVUPS      Z10, (AX)
 	VZEROUPPER
 	RET
 
-// func gemm12x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int)
+new:
+	VPXORD  Z13, Z13, Z13
+	VADDPS  Z13, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z3, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z5, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z6, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z7, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z8, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z9, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z13, Z10, Z10
+	VMOVUPS Z10, (AX)
+	VZEROUPPER
+	RET
+
+// func gemm12x16AVX512(k int, alpha float32, a *float32, b *float32, c *float32, ldc int, add int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm12x16AVX512(SB), NOSPLIT, $0-48
+TEXT ·gemm12x16AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
@@ -5576,56 +6577,99 @@ single:
 
 store:
 	VBROADCASTSS alpha+8(FP), Z12
+	VMULPS       Z12, Z0, Z0
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z12, Z2, Z2
+	VMULPS       Z12, Z3, Z3
+	VMULPS       Z12, Z4, Z4
+	VMULPS       Z12, Z5, Z5
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z12, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z10, Z10
+	VMULPS       Z12, Z11, Z11
 	MOVQ         c+32(FP), AX
 	MOVQ         ldc+40(FP), CX
+	MOVQ         add+48(FP), DX
 	SHLQ         $0x02, CX
-	VMULPS       Z12, Z0, Z0
+	TESTQ        DX, DX
+	JZ           new
 	VADDPS       (AX), Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z1, Z1
 	VADDPS       (AX), Z1, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z2, Z2
 	VADDPS       (AX), Z2, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z3, Z3
 	VADDPS       (AX), Z3, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z4, Z4
 	VADDPS       (AX), Z4, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z5, Z5
 	VADDPS       (AX), Z5, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z6, Z6
 	VADDPS       (AX), Z6, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z7, Z7
 	VADDPS       (AX), Z7, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z8, Z8
 	VADDPS       (AX), Z8, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z9, Z9
 	VADDPS       (AX), Z9, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z10, Z10
 	VADDPS       (AX), Z10, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z11, Z11
 	VADDPS       (AX), Z11, Z11
 	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+new:
+	VPXORD  Z14, Z14, Z14
+	VADDPS  Z14, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z3, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z5, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z6, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z7, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z8, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z9, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z10, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VADDPS  Z14, Z11, Z11
+	VMOVUPS Z11, (AX)
 	VZEROUPPER
 	RET
 

@@ -2,65 +2,65 @@
 
 package kernel
 
-// gemm1x16NEON adds alpha·A·B to 1 rows of C, 16 columns wide.
+// gemm1x16NEON stores alpha·A·B in 1 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm1x16NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm1x16NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm2x16NEON adds alpha·A·B to 2 rows of C, 16 columns wide.
+// gemm2x16NEON stores alpha·A·B in 2 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm2x16NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm2x16NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm3x16NEON adds alpha·A·B to 3 rows of C, 16 columns wide.
+// gemm3x16NEON stores alpha·A·B in 3 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm3x16NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm3x16NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm4x16NEON adds alpha·A·B to 4 rows of C, 16 columns wide.
+// gemm4x16NEON stores alpha·A·B in 4 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm4x16NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm4x16NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm5x16NEON adds alpha·A·B to 5 rows of C, 16 columns wide.
+// gemm5x16NEON stores alpha·A·B in 5 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm5x16NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm5x16NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm6x16NEON adds alpha·A·B to 6 rows of C, 16 columns wide.
+// gemm6x16NEON stores alpha·A·B in 6 rows of C, 16 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm6x16NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm6x16NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm1x8NEON adds alpha·A·B to 1 rows of C, 8 columns wide.
+// gemm1x8NEON stores alpha·A·B in 1 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm1x8NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm1x8NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm2x8NEON adds alpha·A·B to 2 rows of C, 8 columns wide.
+// gemm2x8NEON stores alpha·A·B in 2 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm2x8NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm2x8NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm3x8NEON adds alpha·A·B to 3 rows of C, 8 columns wide.
+// gemm3x8NEON stores alpha·A·B in 3 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm3x8NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm3x8NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm4x8NEON adds alpha·A·B to 4 rows of C, 8 columns wide.
+// gemm4x8NEON stores alpha·A·B in 4 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm4x8NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm4x8NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm5x8NEON adds alpha·A·B to 5 rows of C, 8 columns wide.
+// gemm5x8NEON stores alpha·A·B in 5 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm5x8NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm5x8NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
-// gemm6x8NEON adds alpha·A·B to 6 rows of C, 8 columns wide.
+// gemm6x8NEON stores alpha·A·B in 6 rows of C, 8 columns wide, or adds it unless add is 0.
 //
 //go:noescape
-func gemm6x8NEON(k int, alpha float32, a, b, c *float32, ldc int)
+func gemm6x8NEON(k int, alpha float32, a, b, c *float32, ldc, add int)
 
 // transpose4 writes element q < k of 4 rows of src, stride apart, to dst[q·step …+4]. k is a multiple of 4.
 //

@@ -1,7 +1,12 @@
 package kernel
 
 // microGo is the portable micro-kernel: panels of up to 4 rows and 4 columns.
-func microGo(rows, k int, alpha float32, a, b, c []float32, ldc int) {
+func microGo(rows, k int, alpha float32, a, b, c []float32, ldc int, add bool) {
+	if !add {
+		for r := range rows {
+			clear(c[r*ldc:][:4])
+		}
+	}
 	r := 0
 	for ; r+2 <= rows; r += 2 {
 		twoRows(rows, k, alpha, a[r:], b, c[r*ldc:], c[(r+1)*ldc:])

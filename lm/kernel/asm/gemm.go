@@ -40,9 +40,9 @@ func (v vectors) all() {
 // gemm writes the kernel for a panel of so many rows. All rows·wide sums stay in registers over the whole of k, each a
 // single chain of fused multiply-adds in the order of k: this fixes the bits of a product.
 func (v vectors) gemm(rows, wide int) {
-	TEXT(fmt.Sprintf("gemm%dx%d%s", rows, wide*v.bytes/4, v.name), NOSPLIT, "func(k int, alpha float32, a, b, c *float32, ldc int)")
+	TEXT(fmt.Sprintf("gemm%dx%d%s", rows, wide*v.bytes/4, v.name), NOSPLIT, "func(k int, alpha float32, a, b, c *float32, ldc, add int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("gemm%dx%d%s adds alpha·A·B to %d rows of C, %d columns wide.", rows, wide*v.bytes/4, v.name, rows, wide*v.bytes/4))
+	Doc(fmt.Sprintf("gemm%dx%d%s stores alpha·A·B in %d rows of C, %d columns wide, or adds it unless add is 0.", rows, wide*v.bytes/4, v.name, rows, wide*v.bytes/4))
 	k := Load(Param("k"), GP64())
 	a, b := Load(Param("a"), GP64()), Load(Param("b"), GP64())
 	sums := make([][]reg.VecVirtual, rows)
@@ -78,8 +78,6 @@ func (v vectors) gemm(rows, wide int) {
 	JNZ(LabelRef("single"))
 	Label("store")
 	v.store(sums)
-	VZEROUPPER()
-	RET()
 }
 
 // ahead is how many bytes of B are asked for before they are used. Much more than this was slower.
@@ -104,25 +102,45 @@ func (v vectors) step(sums [][]reg.VecVirtual, a, b reg.Register, u int) {
 	}
 }
 
-// store adds alpha times the sums to C. The product is rounded before it is added.
+// store adds alpha times the sums to C, or to 0 without reading C. The product is rounded before it is added.
 func (v vectors) store(sums [][]reg.VecVirtual) {
-	alpha := v.register()
+	alpha, zero := v.register(), v.register()
 	p, err := Param("alpha").Resolve()
 	if err != nil {
 		panic(err)
 	}
 	VBROADCASTSS(p.Addr, alpha)
-	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
+	for i := range sums {
+		for _, s := range sums[i] {
+			VMULPS(alpha, s, s)
+		}
+	}
+	c, ldc, add := Load(Param("c"), GP64()), Load(Param("ldc"), GP64()), Load(Param("add"), GP64())
 	SHLQ(Imm(2), ldc)
+	TESTQ(add, add)
+	JZ(LabelRef("new"))
+	v.put(sums, c, ldc, nil)
+	Label("new")
+	v.zero(zero)
+	v.put(sums, c, ldc, zero)
+}
+
+// put stores the sums plus old, or plus what is there if old is nil, and returns.
+func (v vectors) put(sums [][]reg.VecVirtual, c, ldc reg.Register, old reg.VecVirtual) {
 	for i := range sums {
 		for l, s := range sums[i] {
 			m := Mem{Base: c, Disp: l * v.bytes}
-			VMULPS(alpha, s, s)
-			VADDPS(m, s, s)
+			if old != nil {
+				VADDPS(old, s, s)
+			} else {
+				VADDPS(m, s, s)
+			}
 			VMOVUPS(s, m)
 		}
 		if i < len(sums)-1 {
 			ADDQ(ldc, c)
 		}
 	}
+	VZEROUPPER()
+	RET()
 }

@@ -8,8 +8,8 @@ import "fmt"
 // V0 … are the sums, V24–V27 a row of B, V28–V29 a column of A.
 func (p *program) gemm(rows, wide int) {
 	name := fmt.Sprintf("gemm%dx%dNEON", rows, 4*wide)
-	p.function(name, "(k int, alpha float32, a, b, c *float32, ldc int)", fmt.Sprintf("adds alpha·A·B to %d rows of C, %d columns wide.", rows, 4*wide), 48)
-	p.load("k+0(FP), R2", "a+16(FP), R0", "b+24(FP), R1", "c+32(FP), R3", "ldc+40(FP), R4")
+	p.function(name, "(k int, alpha float32, a, b, c *float32, ldc, add int)", fmt.Sprintf("stores alpha·A·B in %d rows of C, %d columns wide, or adds it unless add is 0.", rows, 4*wide), 56)
+	p.load("k+0(FP), R2", "a+16(FP), R0", "b+24(FP), R1", "c+32(FP), R3", "ldc+40(FP), R4", "add+48(FP), R7")
 	for i := range vector(rows * wide) {
 		p.zero(i)
 	}
@@ -30,7 +30,6 @@ func (p *program) gemm(rows, wide int) {
 	p.line("CBNZ R6, single")
 	p.line("store:")
 	p.store(rows, wide)
-	p.line("RET")
 }
 
 // step is one value of k.
@@ -58,15 +57,30 @@ func (p *program) step(rows, wide int) {
 	}
 }
 
-// store adds alpha times the sums to C. The product is rounded before it is added.
+// store adds alpha times the sums to C, or to 0 without reading C. The product is rounded before it is added.
 func (p *program) store(rows, wide int) {
 	p.broadcast(31, "alpha+8(FP)")
 	p.line("LSL $2, R4, R4")
+	for i := range vector(rows * wide) {
+		p.op3("FMUL", i, i, 31)
+	}
+	p.line("CBZ R7, new")
+	p.put(rows, wide, true)
+	p.line("new:")
+	for l := range wide {
+		p.zero(vector(24 + l))
+	}
+	p.put(rows, wide, false)
+}
+
+// put stores the sums plus V24 …, read from C if it is to be added to, and returns.
+func (p *program) put(rows, wide int, add bool) {
 	for i := range rows {
-		p.line("VLD1 (R3), %s", list(24, wide))
+		if add {
+			p.line("VLD1 (R3), %s", list(24, wide))
+		}
 		for l := range wide {
 			s := vector(i*wide + l)
-			p.op3("FMUL", s, s, 31)
 			p.op3("FADD", s, s, vector(24+l))
 		}
 		p.line("VST1 %s, (R3)", list(vector(i*wide), wide))
@@ -74,6 +88,7 @@ func (p *program) store(rows, wide int) {
 			p.line("ADD R4, R3")
 		}
 	}
+	p.line("RET")
 }
 
 // transpose writes the kernel that turns 4 rows into columns, 4 values of k at a time.
