@@ -1,6 +1,10 @@
 package lm
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"plumb/lm/kernel"
+)
 
 // arena hands out float32 scratch memory that lives as long as one pass, and keeps it for the next one.
 type arena struct {
@@ -23,10 +27,10 @@ func (a *arena) floats(n int) []float32 {
 	}
 	if a.chunk < len(a.chunks) && len(a.chunks[a.chunk]) < n {
 		// Nothing of it is in use. It makes way: who asks for a little more each time must not leave a chunk behind each time.
-		a.chunks[a.chunk] = make([]float32, n+n/4)
+		a.chunks[a.chunk] = kernel.Floats(n + n/4)
 	}
 	if a.chunk == len(a.chunks) {
-		a.chunks = append(a.chunks, make([]float32, max(n, chunkSize, min(a.held(), largestChunk))))
+		a.chunks = append(a.chunks, kernel.Floats(max(n, chunkSize, min(a.held(), largestChunk))))
 	}
 	s := a.chunks[a.chunk][a.at : a.at+n : a.at+n]
 	a.at += n

@@ -253,7 +253,7 @@ var (
 // grow returns n values of *b, whatever they are, and makes *b longer if it must.
 func grow(b *[]float32, n int) []float32 {
 	if cap(*b) < n {
-		*b = make([]float32, n+n/4)
+		*b = Floats(n + n/4)
 	}
 	return (*b)[:n]
 }

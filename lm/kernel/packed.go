@@ -26,12 +26,12 @@ func (s *isa) packMatrix(n, k int, b matrix) *Packed {
 		return p
 	}
 	if s.whole != nil {
-		p.data = make([]float32, n*k)
+		p.data = Floats(n * k)
 		s.packWhole(p.data, n, k, b)
 		return p
 	}
 	last := (n - 1) / s.nr * s.nr
-	p.data = make([]float32, (last+s.width(n-last))*k)
+	p.data = Floats((last + s.width(n-last)) * k)
 	Parallel(last/s.nr+1, func(t int) {
 		j := t * s.nr
 		width := s.width(n - j)

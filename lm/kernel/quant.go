@@ -77,7 +77,7 @@ func (s *isa) packQuant(codes Codes, out, in int, row func(i int, code []int8, s
 	}
 	blocks, panels := in/QuantBlock, (out+quantPanel-1)/quantPanel
 	size := blocks * codes.blockBytes()
-	w := &Quant{codes: codes, out: out, in: in, isa: s, data: make([]byte, panels*size)}
+	w := &Quant{codes: codes, out: out, in: in, isa: s, data: newBytes(panels * size)}
 	Parallel(panels, func(p int) {
 		code, scale, min := make([]int8, in), make([]float32, blocks*codes.scales()), make([]float32, blocks)
 		for r := range quantPanel {
