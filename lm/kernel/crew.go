@@ -3,12 +3,17 @@ package kernel
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// patience is how many pauses one waits for another processor before leaving one's own to others. Waking a goroutine
-// takes the system some 5 to 50 µs, as long as many a product of one token: between the products of a step a helper is
-// better awake. 30 to 80 µs of waiting are too short to be felt by whatever else wants the processor.
-const patience = 512
+// patience is how long one waits awake for another processor before leaving one's own to others. Waking a goroutine takes the system
+// some 5 to 50 µs, in a virtual machine more, as long as many a product of one token: between the products of a step a helper is
+// better awake, while the caller does what is for one goroutine alone. It is too short to be felt by whatever else wants
+// the processor. (By time, since a pause takes 5 to 50 ns, as the processor has it.)
+const patience = 250 * time.Microsecond
+
+// pauses is how many of them pass between two looks at the clock.
+const pauses = 64
 
 // helper is a goroutine that works for calls of Parallel.
 type helper struct {
@@ -33,11 +38,13 @@ func (h *helper) serve() {
 // take waits for a job, awake for a while, then parked.
 func (h *helper) take() *job {
 	for {
-		for range patience {
-			if j := h.at.Load(); j != looking && h.at.CompareAndSwap(j, nil) {
-				return j
+		for begun := time.Now(); time.Since(begun) < patience; {
+			for range pauses {
+				if j := h.at.Load(); j != looking && h.at.CompareAndSwap(j, nil) {
+					return j
+				}
+				pause()
 			}
-			pause()
 		}
 		if h.at.CompareAndSwap(looking, parked) {
 			<-h.wake

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // threads is how many goroutines may work on one call of Parallel; 0 means GOMAXPROCS.
@@ -92,11 +93,13 @@ func (j *job) wait() {
 		}
 	}
 	j.asked = j.asked[:0]
-	for range patience {
-		if j.left.Load() == 0 {
-			break
+	for begun := time.Now(); j.left.Load() > 0 && time.Since(begun) < patience; {
+		for range pauses {
+			if j.left.Load() == 0 {
+				break
+			}
+			pause()
 		}
-		pause()
 	}
 	j.done.Wait()
 }
