@@ -27,7 +27,9 @@ type isa struct {
 	transpose func(dst []float32, step int, src []float32, stride, rows, k int)
 
 	// quant stores rows ≤ quantRows rows of x, by a panel of a Quant of that many blocks, in y, whose rows are ldy apart.
-	quant      func(codes Codes, rows, blocks int, panel []byte, x []int8, s []float32, y []float32, ldy int)
+	quant func(codes Codes, rows, blocks int, panel []byte, x []int8, s []float32, y []float32, ldy int)
+	// quantise stores the codes of blocks of x, their scales, and in rest, which may be x, what they leave over.
+	quantise   func(codes []int8, scale, rest, x []float32)
 	quickQuant bool // it is faster than a product in float32
 
 	dot  func(a, b []float32) float32
@@ -49,7 +51,7 @@ type isa struct {
 // portable is the kernels in Go.
 var portable = &isa{
 	name: "portable",
-	mr:   4, nr: 4, micro: microGo, transpose: transposeGo, quant: quantGo,
+	mr:   4, nr: 4, micro: microGo, transpose: transposeGo, quant: quantGo, quantise: quantiseGo,
 	dot: dotGo, axpy: axpyGo, scale: scaleGo, max: maxGo,
 	toHalf: toHalfGo, fromHalf: fromHalfGo,
 	expSum: expSumGo, siluMul: siluMulGo, siluMulBackward: siluMulBackwardGo,

@@ -17,7 +17,7 @@ var neon = &isa{
 	narrow: dispatch([]microARM64{
 		gemm1x8NEON, gemm2x8NEON, gemm3x8NEON, gemm4x8NEON, gemm5x8NEON, gemm6x8NEON,
 	}, 8),
-	transpose: transposeARM64, quant: quantGo,
+	transpose: transposeARM64, quant: quantGo, quantise: quantiseGo,
 	dot: dotARM64, axpy: axpyARM64, scale: scaleARM64, max: maxARM64,
 	toHalf: toHalfGo, fromHalf: fromHalfGo,
 	expSum: expSumARM64, siluMul: siluMulARM64, siluMulBackward: siluMulBackwardARM64,

@@ -239,6 +239,12 @@ func toHalfF16C(dst *uint16, x *float32, n int)
 //go:noescape
 func fromHalfF16C(dst *float32, x *uint16, n int)
 
+// quantiseAVX2 stores codes, two scales a block and x − scale·code of blocks of 32 values, up to the first whose size or
+// whose scale is not a number of ordinary size, and returns how many blocks are done.
+//
+//go:noescape
+func quantiseAVX2(code *int8, scale *float32, rest *float32, x *float32, blocks int) int
+
 // quantNibbles1AVX2 multiplies 1 rows of x by a panel of 8 rows of w.
 //
 //go:noescape

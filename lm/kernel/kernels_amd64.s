@@ -7518,6 +7518,118 @@ done:
 	VZEROUPPER
 	RET
 
+DATA packOrder<>+0(SB)/4, $0x00000000
+DATA packOrder<>+4(SB)/4, $0x00000004
+DATA packOrder<>+8(SB)/4, $0x00000001
+DATA packOrder<>+12(SB)/4, $0x00000005
+DATA packOrder<>+16(SB)/4, $0x00000002
+DATA packOrder<>+20(SB)/4, $0x00000006
+DATA packOrder<>+24(SB)/4, $0x00000003
+DATA packOrder<>+28(SB)/4, $0x00000007
+GLOBL packOrder<>(SB), RODATA|NOPTR, $32
+
+// func quantiseAVX2(code *int8, scale *float32, rest *float32, x *float32, blocks int) int
+// Requires: AVX, AVX2, SSE2
+TEXT ·quantiseAVX2(SB), NOSPLIT, $0-48
+	MOVQ     code+0(FP), AX
+	MOVQ     scale+8(FP), CX
+	MOVQ     rest+16(FP), DX
+	MOVQ     x+24(FP), BX
+	MOVQ     blocks+32(FP), SI
+	XORQ     DI, DI
+	VPCMPEQD Y0, Y0, Y0
+	VPSRLD   $0x01, Y0, Y0
+	VMOVDQU  packOrder<>+0(SB), Y1
+	VMOVSS   number127<>+0(SB), X2
+
+loop:
+	CMPQ         DI, SI
+	JGE          done
+	VMOVUPS      (BX), Y5
+	VPAND        Y0, Y5, Y3
+	VMOVUPS      32(BX), Y6
+	VPAND        Y0, Y6, Y4
+	VPMAXUD      Y4, Y3, Y3
+	VMOVUPS      64(BX), Y7
+	VPAND        Y0, Y7, Y4
+	VPMAXUD      Y4, Y3, Y3
+	VMOVUPS      96(BX), Y8
+	VPAND        Y0, Y8, Y4
+	VPMAXUD      Y4, Y3, Y3
+	VPERM2I128   $0x01, Y3, Y3, Y4
+	VPMAXUD      Y3, Y4, Y3
+	VPSHUFD      $0x4e, Y3, Y4
+	VPMAXUD      Y3, Y4, Y3
+	VPSHUFD      $0xb1, Y3, Y4
+	VPMAXUD      Y3, Y4, Y3
+	MOVD         X3, R8
+	CMPL         R8, $0x7f800000
+	JGE          done
+	VDIVSS       X3, X2, X4
+	VMOVD        X4, R8
+	CMPL         R8, $0x7f800000
+	JGE          done
+	VBROADCASTSS X4, Y4
+	VDIVSS       X2, X3, X3
+	VMOVSS       X3, (CX)
+	VBROADCASTSS X3, Y3
+	VMULPS       Y4, Y5, Y9
+	VCVTPS2DQ    Y9, Y9
+	VCVTDQ2PS    Y9, Y10
+	VMULPS       Y3, Y10, Y10
+	VSUBPS       Y10, Y5, Y5
+	VMOVUPS      Y5, (DX)
+	VMOVDQA      Y9, Y5
+	VMULPS       Y4, Y6, Y10
+	VCVTPS2DQ    Y10, Y10
+	VCVTDQ2PS    Y10, Y11
+	VMULPS       Y3, Y11, Y11
+	VSUBPS       Y11, Y6, Y6
+	VMOVUPS      Y6, 32(DX)
+	VPADDD       Y10, Y5, Y5
+	VMULPS       Y4, Y7, Y6
+	VCVTPS2DQ    Y6, Y6
+	VCVTDQ2PS    Y6, Y11
+	VMULPS       Y3, Y11, Y11
+	VSUBPS       Y11, Y7, Y7
+	VMOVUPS      Y7, 64(DX)
+	VPADDD       Y6, Y5, Y5
+	VMULPS       Y4, Y8, Y4
+	VCVTPS2DQ    Y4, Y4
+	VCVTDQ2PS    Y4, Y7
+	VMULPS       Y3, Y7, Y7
+	VSUBPS       Y7, Y8, Y8
+	VMOVUPS      Y8, 96(DX)
+	VPADDD       Y4, Y5, Y5
+	VPACKSSDW    Y10, Y9, Y9
+	VPACKSSDW    Y4, Y6, Y6
+	VPACKSSWB    Y6, Y9, Y9
+	VPERMD       Y9, Y1, Y9
+	VMOVDQU      Y9, (AX)
+	VPERM2I128   $0x01, Y5, Y5, Y4
+	VPADDD       Y5, Y4, Y5
+	VPSHUFD      $0x4e, Y5, Y4
+	VPADDD       Y5, Y4, Y5
+	VPSHUFD      $0xb1, Y5, Y4
+	VPADDD       Y5, Y4, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULSS       X3, X5, X5
+	VMOVSS       X5, 4(CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x08, CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
+	INCQ         DI
+	JMP          loop
+
+done:
+	VZEROUPPER
+	MOVQ DI, ret+40(FP)
+	RET
+
+DATA number127<>+0(SB)/4, $0x42fe0000
+GLOBL number127<>(SB), RODATA|NOPTR, $4
+
 // func quantNibbles1AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
 // Requires: AVX, AVX2
 TEXT ·quantNibbles1AVX2(SB), NOSPLIT, $0-64

@@ -126,6 +126,7 @@ type Activations struct {
 	fine  bool
 	codes []int8
 	scale []float32 // of each block: the scale, and scale times the sum of the codes
+	rest  []float32 // of a row: what its codes leave over
 }
 
 // Set quantises x, n rows of in values. It panics if in is not a positive multiple of QuantBlock.
@@ -140,17 +141,16 @@ func (a *Activations) Set(x []float32, n, in int, fine bool) {
 		a.codes, a.scale = make([]int8, size), make([]float32, size/(QuantBlock/2))
 	}
 	a.codes, a.scale = a.codes[:a.n*in], a.scale[:a.n*in/(QuantBlock/2)]
+	if len(a.rest) < in {
+		a.rest = make([]float32, in)
+	}
+	blocks := in / QuantBlock
 	for i := range n {
-		for b := range in / QuantBlock {
-			block := [QuantBlock]float32(x[i*in+b*QuantBlock:])
-			at := i*copies*in/QuantBlock + b
-			a.set(at, &block)
-			if fine {
-				for k := range block {
-					block[k] -= float32(a.scale[2*at] * float32(a.codes[at*QuantBlock+k]))
-				}
-				a.set(at+in/QuantBlock, &block)
-			}
+		row := i * copies
+		active.quantise(a.codes[row*in:][:in], a.scale[2*row*blocks:][:2*blocks], a.rest[:in], x[i*in:][:in])
+		if fine {
+			row++
+			active.quantise(a.codes[row*in:][:in], a.scale[2*row*blocks:][:2*blocks], a.rest[:in], a.rest[:in])
 		}
 	}
 }
@@ -163,9 +163,15 @@ func (a *Activations) copies() int {
 	return 1
 }
 
-func (a *Activations) set(block int, x *[QuantBlock]float32) {
-	code := (*[QuantBlock]int8)(a.codes[block*QuantBlock:])
-	a.scale[2*block], a.scale[2*block+1] = quantise(code, x)
+// quantiseGo stores codes, scales and what they leave over of the blocks of x. rest may be x.
+func quantiseGo(codes []int8, scale, rest, x []float32) {
+	for b := range len(x) / QuantBlock {
+		code, block := (*[QuantBlock]int8)(codes[b*QuantBlock:]), (*[QuantBlock]float32)(x[b*QuantBlock:])
+		scale[2*b], scale[2*b+1] = quantise(code, block)
+		for k, v := range block {
+			rest[b*QuantBlock+k] = v - float32(scale[2*b]*float32(code[k]))
+		}
+	}
 }
 
 // quantise returns the scale of a block and scale·sum of its codes.

@@ -31,3 +31,16 @@ func quantAMD64(codes Codes, rows, blocks int, panel []byte, x []int8, s []float
 		quantBytes1AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
 	}
 }
+
+// quantiseAMD64 leaves blocks that are all zero, or have what is not a number, to the form in Go.
+func quantiseAMD64(codes []int8, scale, rest, x []float32) {
+	blocks := len(x) / QuantBlock
+	for b := 0; b < blocks; b++ {
+		n, at := blocks-b, b*QuantBlock
+		_, _, _ = codes[at+n*QuantBlock-1], scale[2*blocks-1], rest[at+n*QuantBlock-1]
+		if b += quantiseAVX2(&codes[at], &scale[2*b], &rest[at], &x[at], n); b < blocks {
+			at = b * QuantBlock
+			quantiseGo(codes[at:][:QuantBlock], scale[2*b:], rest[at:], x[at:at+QuantBlock])
+		}
+	}
+}

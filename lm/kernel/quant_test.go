@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -232,4 +233,39 @@ func BenchmarkQuantised(b *testing.B) {
 			}
 		}
 	}
+}
+
+// All instruction sets give the same codes, scales and rests, whatever the values.
+func TestQuantiseSameBits(t *testing.T) {
+	forEach(t, func(t *testing.T, s *isa) {
+		r := rand.New(rand.NewPCG(7, 7))
+		special := []float32{0, float32(math.Copysign(0, -1)), float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e-45, 1e-38, 3e38, -3e38, .5, 127, -127}
+		for blocks := 1; blocks <= 7; blocks++ {
+			for trial := range 200 {
+				n := blocks * QuantBlock
+				x := random(r, n)
+				for b := range blocks {
+					switch r.IntN(4) {
+					case 0:
+						clear(x[b*QuantBlock : (b+1)*QuantBlock])
+					case 1:
+						x[b*QuantBlock+r.IntN(QuantBlock)] = special[r.IntN(len(special))]
+					case 2: // halves, which are rounded to even
+						for k := range QuantBlock {
+							x[b*QuantBlock+k] = float32(r.IntN(255)-127) / 2
+						}
+						x[b*QuantBlock] = 127
+					}
+				}
+				want, got := make([]int8, n), make([]int8, n)
+				wantScale, gotScale := make([]float32, 2*blocks), make([]float32, 2*blocks)
+				wantRest, gotRest := make([]float32, n), slices.Clone(x)
+				quantiseGo(want, wantScale, wantRest, x)
+				s.quantise(got, gotScale, gotRest, gotRest) // in place
+				if !slices.Equal(want, got) || !sameBits(wantScale, gotScale) || !sameBits(wantRest, gotRest) {
+					t.Fatalf("%d blocks, trial %d: of %v\ncodes %v\nwant  %v\nscales %v\nwant   %v\nrest %v\nwant %v", blocks, trial, x, got, want, gotScale, wantScale, gotRest, wantRest)
+				}
+			}
+		}
+	})
 }

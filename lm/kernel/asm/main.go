@@ -17,6 +17,7 @@ func main() {
 	exponential()
 	silu()
 	half()
+	quantise()
 	quantised()
 	pause()
 	Generate()
