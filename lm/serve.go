@@ -5,16 +5,20 @@ import (
 	"plumb/lm/kernel"
 )
 
-// quantised returns W as it is in the file, in integers, rearranged for products at the first use; nil where it has to be
-// float32: its type has none, its rows are no whole blocks, the weights may change, or the
-// processor is no quicker that way.
+// codes tells how W is held while it serves: in integers as they are in the file, or, if not, in float32: its type has none, its
+// rows are no whole blocks, the weights may change, or the processor is no quicker that way.
+func (l *linear) codes() (kernel.Codes, bool) {
+	codes, ok := map[int]kernel.Codes{4: kernel.Nibbles, 6: kernel.Halves, 8: kernel.Bytes}[l.info.Type.CodeBits()]
+	return codes, ok && kernel.QuickQuantised() && l.w == nil && l.in%kernel.QuantBlock == 0
+}
+
+// quantised returns W in integers, rearranged for products at the first use; nil where it is held in float32.
 func (l *linear) quantised() *kernel.Quant {
-	bits := l.info.Type.CodeBits()
-	if bits == 0 || !kernel.QuickQuantised() || l.w != nil || l.in%kernel.QuantBlock != 0 {
+	codes, ok := l.codes()
+	if !ok {
 		return nil
 	}
 	l.quantOnce.Do(func() {
-		codes := map[int]kernel.Codes{4: kernel.Nibbles, 6: kernel.Halves, 8: kernel.Bytes}[bits]
 		data := l.m.file.Bytes(l.info)
 		row := len(data) / l.out
 		l.quant = kernel.PackQuant(codes, l.out, l.in, func(i int, code []int8, scale, min []float32) {
@@ -24,6 +28,26 @@ func (l *linear) quantised() *kernel.Quant {
 		})
 	})
 	return l.quant
+}
+
+// Multiplied returns how many weights a token is multiplied by, and the bytes that are read for it while the model serves, or, if
+// exact, while it computes in float32.
+func (m *Model) Multiplied(exact bool) (weights, bytes int) {
+	add := func(l *linear) {
+		weights += l.out * l.in
+		if codes, ok := l.codes(); ok && !exact {
+			bytes += codes.Bytes(l.out, l.in)
+		} else {
+			bytes += 4 * l.out * l.in
+		}
+	}
+	for i := range m.layers {
+		for _, l := range m.layers[i].maps() {
+			add(l)
+		}
+	}
+	add(m.output)
+	return weights, bytes
 }
 
 // input is what several maps read, n×in: as it is and, once one of them wants it so, in 8 bits.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"math"
 	"testing"
+
+	"plumb/lm/gguf"
+	"plumb/lm/kernel"
 )
 
 // servedLogprobs gives the log-probs of a completion as an Engine computes them.
@@ -34,6 +37,22 @@ func logprobOf(logits []float32, token int32) float64 {
 		sum += math.Exp(float64(v) - top)
 	}
 	return float64(logits[token]) - top - math.Log(sum)
+}
+
+// What the weights take is by how they are held.
+func TestBytesOfWeights(t *testing.T) {
+	for typ, want := range map[gguf.Type]int{gguf.Q4_1: 24, gguf.Q6_K: 44, gguf.Q8_0: 36, gguf.F16: 128} {
+		m := &Model{output: &linear{in: 256, out: 16, info: gguf.TensorInfo{Type: typ}}}
+		if !kernel.QuickQuantised() {
+			want = 128
+		}
+		if n, bytes := m.Multiplied(false); n != 256*16 || bytes != 256/32*16*want {
+			t.Errorf("%v: %d weights of %d bytes, want %d", typ, n, bytes, 256/32*16*want)
+		}
+		if _, bytes := m.Multiplied(true); bytes != 4*256*16 {
+			t.Errorf("%v, exact: %d bytes", typ, bytes)
+		}
+	}
 }
 
 // Served log-probs stay as near to the exact ones as those of llama.cpp, which rounds in the same way, on the same file:

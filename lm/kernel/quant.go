@@ -49,6 +49,11 @@ func (c Codes) blockBytes() int {
 	return c.codeBytes() + 4*quantPanel*floats
 }
 
+// Bytes is what a matrix of out rows and in columns takes.
+func (c Codes) Bytes(out, in int) int {
+	return (out + quantPanel - 1) / quantPanel * (in / QuantBlock) * c.blockBytes()
+}
+
 // Quant is a weight matrix of out rows and in columns that stays quantised: an eighth to a quarter of what Packed takes.
 // Products with it round x to 8 bits a value: see Activations. It is read-only: any number of goroutines may use it.
 //
@@ -77,7 +82,7 @@ func (s *isa) packQuant(codes Codes, out, in int, row func(i int, code []int8, s
 	}
 	blocks, panels := in/QuantBlock, (out+quantPanel-1)/quantPanel
 	size := blocks * codes.blockBytes()
-	w := &Quant{codes: codes, out: out, in: in, isa: s, data: newBytes(panels * size)}
+	w := &Quant{codes: codes, out: out, in: in, isa: s, data: newBytes(codes.Bytes(out, in))}
 	Parallel(panels, func(p int) {
 		code, scale, min := make([]int8, in), make([]float32, blocks*codes.scales()), make([]float32, blocks)
 		for r := range quantPanel {

@@ -1,35 +1,17 @@
 package kernel
 
-// quantAMD64 calls the generated kernel. The kernels trust their pointers: the slices are checked here.
+// quantKernels are the generated kernels, by form of codes, for 1, 2, … rows of x.
+var quantKernels = [...][quantRows]func(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int){
+	Nibbles: {quantNibbles1AVX2, quantNibbles2AVX2, quantNibbles3AVX2, quantNibbles4AVX2},
+	Bytes:   {quantBytes1AVX2, quantBytes2AVX2, quantBytes3AVX2, quantBytes4AVX2},
+	Halves:  {quantHalves1AVX2, quantHalves2AVX2, quantHalves3AVX2, quantHalves4AVX2},
+}
+
+// quantAMD64 calls one of them. They trust their pointers: the slices are checked here.
 func quantAMD64(codes Codes, rows, blocks int, panel []byte, x []int8, s []float32, y []float32, ldy int) {
 	in, lds := blocks*QuantBlock, 2*blocks
 	_, _, _, _ = panel[blocks*codes.blockBytes()-1], x[rows*in-1], s[rows*lds-1], y[(rows-1)*ldy+quantPanel-1]
-	switch {
-	case codes == Nibbles && rows == 4:
-		quantNibbles4AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case codes == Nibbles && rows == 3:
-		quantNibbles3AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case codes == Nibbles && rows == 2:
-		quantNibbles2AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case codes == Nibbles:
-		quantNibbles1AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case codes == Halves && rows == 4:
-		quantHalves4AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case codes == Halves && rows == 3:
-		quantHalves3AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case codes == Halves && rows == 2:
-		quantHalves2AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case codes == Halves:
-		quantHalves1AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case rows == 4:
-		quantBytes4AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case rows == 3:
-		quantBytes3AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	case rows == 2:
-		quantBytes2AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	default:
-		quantBytes1AVX2(blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
-	}
+	quantKernels[codes][rows-1](blocks, &panel[0], &x[0], in, &s[0], lds, &y[0], ldy)
 }
 
 // quantiseAMD64 leaves blocks that are all zero, or have what is not a number, to the form in Go.

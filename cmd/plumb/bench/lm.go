@@ -10,7 +10,6 @@ import (
 
 	"plumb/chat"
 	"plumb/lm"
-	"plumb/lm/gguf"
 	"plumb/lm/kernel"
 )
 
@@ -84,7 +83,7 @@ func (b LM) Run(ctx context.Context) (*LMResult, error) {
 	}
 	config := b.Model.Config()
 	result := &LMResult{Machine: Machine{kernel.Threads(), spreadOf(read[1:]), spreadOf(peak[1:])}, Model: config.Name, Exact: b.Exact, output: config.Vocab * config.Dim}
-	result.Weights, result.Bytes = b.weights()
+	result.Weights, result.Bytes = b.Model.Multiplied(b.Exact)
 	for _, t := range tasks {
 		result.Figures = append(result.Figures, result.figure(t))
 	}
@@ -174,29 +173,6 @@ func (t *task) measure(ctx context.Context, engine *lm.Engine, repetition int) e
 		t.speeds, t.passes = append(t.speeds, float64(tokens)/spent), append(t.passes, float64(passes)/spent)
 	}
 	return err
-}
-
-// weights returns how many weights a token is multiplied by: all matrices, the embedding only where it is the output too;
-// and how many bytes a pass over them reads.
-func (b LM) weights() (n, bytes int) {
-	for _, t := range b.Model.File().Tensors() {
-		if len(t.Dims) == 2 && (t.Name != "token_embd.weight" || b.Model.Config().Tied) {
-			n += t.Len()
-			bytes += b.bytes(t)
-		}
-	}
-	return n, bytes
-}
-
-// bytes returns what a matrix takes in memory: four a weight, or for each block of 32 its codes, in 4 or 8 bits, with its scales and
-// its minimum.
-func (b LM) bytes(t gguf.TensorInfo) int {
-	bits := t.Type.CodeBits()
-	if b.Exact || bits == 0 || !kernel.QuickQuantised() || t.Dims[0]%kernel.QuantBlock != 0 {
-		return 4 * t.Len()
-	}
-	block := map[int]int{4: 16 + 2*4, 6: 32 + 3*4, 8: 32 + 4}[bits]
-	return t.Len() / kernel.QuantBlock * block
 }
 
 // figure compares what a task got with what the machine gives.

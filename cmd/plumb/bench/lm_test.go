@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"plumb/chat"
-	"plumb/lm/gguf"
-	"plumb/lm/kernel"
 	"plumb/lm/tiny"
 )
 
@@ -29,23 +27,6 @@ func TestTextHasItsLength(t *testing.T) {
 		}
 		if other, _ := textOf(m, n, 2); other == one {
 			t.Errorf("two prompts of %d are the same", n)
-		}
-	}
-}
-
-// What the weights take is by their type, not by that of the file's other tensors.
-func TestBytesOfWeights(t *testing.T) {
-	m := gguf.TensorInfo{Type: gguf.Q4_1, Dims: []uint64{64, 3}}
-	if got := (LM{Exact: true}).bytes(m); got != 4*64*3 {
-		t.Errorf("exact: %d bytes", got)
-	}
-	if !kernel.QuickQuantised() {
-		t.Skip("quantised products are no quicker here")
-	}
-	for typ, want := range map[gguf.Type]int{gguf.Q4_1: 24, gguf.Q8_0: 36, gguf.F16: 128} {
-		m.Type = typ
-		if got := (LM{}).bytes(m); got != 2*3*want {
-			t.Errorf("%v: %d bytes, want %d", typ, got, 2*3*want)
 		}
 	}
 }

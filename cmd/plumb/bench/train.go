@@ -85,7 +85,7 @@ func (b Train) prompt() int { return b.Tokens / 2 }
 // and the replies; only tokens of replies meet the output layer. The way back has as many, since no weight of
 // the base has a gradient; the reference has as many again.
 func (b Train) forward() float64 {
-	all, _ := LM{Model: b.Model}.weights()
+	all, _ := b.Model.Multiplied(true)
 	output := b.Model.Config().Vocab * b.Model.Config().Dim
 	replies := 2 * (b.Tokens - b.prompt())
 	return 2 * float64(b.Pairs) * (float64(all-output)*float64(b.prompt()+replies) + float64(output)*float64(replies))
