@@ -26,6 +26,9 @@ type Generation struct {
 	Usage      Usage           `json:"usage"`
 	LatencyMS  float64         `json:"latency_ms"`
 	Metadata   json.RawMessage `json:"metadata,omitempty"`
+	// Shadow is the generation that this one answers a second time, unseen by anybody: no vote is on it and no row comes of it. It
+	// has no candidate where drawing failed.
+	Shadow string `json:"shadow,omitempty"`
 }
 
 // Policy names the model that drew the candidates.

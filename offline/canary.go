@@ -83,6 +83,10 @@ func (w *CanaryWatch) look(ctx context.Context) (run registry.Run, news CanaryNe
 		news.Verdict, news.Why = gate.Bad, "decided before, and not done yet"
 		return run, news, nil
 	}
+	if a.Shadow != nil {
+		news.Verdict, news.Why = gate.Wait, "it answers unseen first"
+		return run, news, nil
+	}
 	if news.Ballot, err = w.count(ctx, a, run); err != nil {
 		return run, news, fmt.Errorf("judge canary: %w", err)
 	}
@@ -92,10 +96,14 @@ func (w *CanaryWatch) look(ctx context.Context) (run registry.Run, news CanaryNe
 
 // settle ends a canary as the verdict says. Who has moved the alias meanwhile, by hand or in another process, has the last word.
 func (r *Runner) settle(ctx context.Context, run registry.Run, news CanaryNews) error {
+	return r.settleAs(ctx, run, news.Verdict, "canary: "+news.Why)
+}
+
+func (r *Runner) settleAs(ctx context.Context, run registry.Run, verdict, why string) error {
 	if run.State == registry.Canary {
 		run.State, run.Decision = registry.Live, "live"
-		if news.Verdict == gate.Bad {
-			run.State, run.Decision, run.Reason = registry.Rejected, "rejected", "canary: "+news.Why
+		if verdict == gate.Bad {
+			run.State, run.Decision, run.Reason = registry.Rejected, "rejected", why
 		}
 		run.Updated = r.now()
 		if err := r.put(ctx, run, 0); err != nil {
@@ -106,16 +114,16 @@ func (r *Runner) settle(ctx context.Context, run registry.Run, news CanaryNews) 
 		if a.Canary == nil || a.Canary.Run != run.ID {
 			return true, nil
 		}
-		if news.Verdict == gate.Good {
+		if verdict == gate.Good {
 			_, err = r.makeLive(*a.Canary)(a)
 		}
-		a.Canary, a.Share = nil, 0
+		a.EndCanary()
 		return false, err
 	}, 0)
 	if err != nil {
 		return err
 	}
-	if promoted := a.Live != nil && a.Live.Run == run.ID; promoted && news.Verdict == gate.Bad {
+	if promoted := a.Live != nil && a.Live.Run == run.ID; promoted && verdict == gate.Bad {
 		run.State, run.Decision, run.Reason = registry.Live, "live", "made live by hand; "+run.Reason
 		return r.put(ctx, run, 0)
 	}

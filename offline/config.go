@@ -34,6 +34,8 @@ type Config struct {
 	LeastRows int     `json:"least_rows,omitempty"` // fewer training rows make no model; 20
 	Canary    float64 `json:"canary,omitempty"`     // share of users who get the new model first, [0, 1); 0 makes it live at once
 
+	Shadow int `json:"shadow,omitempty"` // requests that the new model answers unseen before anybody gets it; 0 for none
+
 	Prompts   int `json:"prompts,omitempty"`    // held-out prompts that replies are drawn to for the gate; 24
 	Draws     int `json:"draws,omitempty"`      // replies to each; 2
 	MaxTokens int `json:"max_tokens,omitempty"` // of each; 64
@@ -100,8 +102,8 @@ func (c Config) Check() error {
 	if !(c.Canary >= 0 && c.Canary < 1) {
 		problems = append(problems, fmt.Errorf("canary: got %v, want a share in [0, 1)", c.Canary))
 	}
-	if i := slices.IndexFunc([]int{c.LeastRows, c.Prompts, c.Draws, c.MaxTokens, c.IRLRounds}, func(n int) bool { return n < 0 }); i >= 0 {
-		problems = append(problems, fmt.Errorf("%s: got a negative number", []string{"least_rows", "prompts", "draws", "max_tokens", "irl_rounds"}[i]))
+	if i := slices.IndexFunc([]int{c.LeastRows, c.Prompts, c.Draws, c.MaxTokens, c.IRLRounds, c.Shadow}, func(n int) bool { return n < 0 }); i >= 0 {
+		problems = append(problems, fmt.Errorf("%s: got a negative number", []string{"least_rows", "prompts", "draws", "max_tokens", "irl_rounds", "shadow"}[i]))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return &chat.Error{Kind: chat.Invalid, Param: "method", Msg: "configure run: " + err.Error()}

@@ -54,7 +54,7 @@ func (r *Runner) makeLive(release registry.Release) change {
 			a.Previous = &registry.Release{Model: r.Base}
 		}
 		if a.Canary != nil && a.Canary.Run == release.Run {
-			a.Canary, a.Share = nil, 0
+			a.EndCanary()
 		}
 		a.Live = &release
 		return false, nil
@@ -65,10 +65,23 @@ func (r *Runner) makeLive(release registry.Release) change {
 func (r *Runner) makeCanary(share float64) func(registry.Release) change {
 	return func(release registry.Release) change {
 		return func(a *registry.Alias) (bool, error) {
-			if a.Canary != nil && *a.Canary == release && a.Share == share {
+			if a.Canary != nil && *a.Canary == release && a.Share == share && a.Shadow == nil {
 				return true, nil
 			}
-			a.Canary, a.Share = &release, share
+			a.Canary, a.Share, a.Shadow = &release, share, nil
+			return false, nil
+		}
+	}
+}
+
+// makeShadow has a release answer requests unseen, before a share of users gets it.
+func (r *Runner) makeShadow(replies int, share float64) func(registry.Release) change {
+	return func(release registry.Release) change {
+		return func(a *registry.Alias) (bool, error) {
+			if a.Canary != nil && *a.Canary == release { // also one that is past its shadow
+				return true, nil
+			}
+			a.Canary, a.Share, a.Shadow = &release, 0, &registry.Shadow{Replies: replies, Share: share}
 			return false, nil
 		}
 	}
@@ -173,7 +186,7 @@ func (r *Runner) Rollback(ctx context.Context) (registry.Alias, error) {
 			return false, &chat.Error{Kind: chat.Conflict, Msg: fmt.Sprintf("roll back: nothing answered as %s before", r.Alias)}
 		}
 		a.Live, a.Previous = a.Previous, a.Live
-		a.Canary, a.Share = nil, 0
+		a.EndCanary()
 		return false, nil
 	}, 0)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"plumb/chat"
+	"plumb/feedback"
 	"plumb/offline/advise"
 	"plumb/offline/evaluate"
 	"plumb/offline/pairs"
@@ -20,9 +21,15 @@ import (
 	"plumb/offline/trl"
 )
 
+// Log is what runs learn from, and canaries and shadows are judged by; a [feedback.Log] is one.
+type Log interface {
+	pairs.Source
+	Generations(ctx context.Context, q feedback.Query) (generations []feedback.Generation, next string, err error)
+}
+
 // Runner makes runs. Its fields are set once, before use; several runners on one store take turns by the lease.
 type Runner struct {
-	Log      pairs.Source
+	Log      Log
 	Registry registry.Registry
 	Lease    registry.Lease
 	Upstream Upstream

@@ -81,7 +81,11 @@ func (w *work) release(ctx context.Context) error {
 		return err
 	}
 	move, decision := w.makeLive, "live"
-	if w.config.Canary > 0 && w.run.Method != RMOnly {
+	switch {
+	case w.run.Method == RMOnly:
+	case w.config.Shadow > 0:
+		move, decision = w.makeShadow(w.config.Shadow, w.config.Canary), "canary"
+	case w.config.Canary > 0:
 		move, decision = w.makeCanary(w.config.Canary), "canary"
 	}
 	if decision == "canary" {

@@ -133,6 +133,7 @@ func (s *Server) keep(ctx context.Context, j *job, o outcome) *string {
 		return nil
 	}
 	j.trace.stored = string(how)
+	s.shadows.offer(s, j)
 	return &j.trace.stored
 }
 

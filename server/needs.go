@@ -28,6 +28,7 @@ type Policy struct {
 	RM        string // version of the reward model, "" if none
 	Abilities chat.Abilities
 	Sampler   Sampler
+	Shadow    *Policy // answers the same request unseen, so that it can be judged before anybody gets it; nil for none
 }
 
 // Sampler draws, scores and chooses.
@@ -120,8 +121,15 @@ type Alias struct {
 	Previous *Release  `json:"previous"`
 	Canary   *Release  `json:"canary"`
 	Share    float64   `json:"share"`
+	Shadow   *Shadow   `json:"shadow,omitempty"`
 	Version  int64     `json:"version"`
 	Updated  time.Time `json:"updated"`
+}
+
+// Shadow says that the canary answers nobody yet, but so many requests unseen.
+type Shadow struct {
+	Replies int     `json:"replies"`
+	Share   float64 `json:"share"` // of users who get it then; 0 is all
 }
 
 // Check is one thing that must work for the server to be ready.

@@ -29,6 +29,7 @@ type Server struct {
 	metrics   *metrics
 	swaps     keyedMutex // one /next at a time on each generation
 	page      page
+	shadows   *shadows
 	engine    *gin.Engine
 	draining  atomic.Bool
 }
@@ -39,7 +40,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	o.defaults()
-	s := &Server{options: o, keys: newKeys(o.Keys, o.MaxN), admission: newAdmission(o.Slots, o.Queue)}
+	s := &Server{options: o, keys: newKeys(o.Keys, o.MaxN), admission: newAdmission(o.Slots, o.Queue), shadows: newShadows()}
 	s.metrics = newMetrics(o.Registry, s.admission)
 	s.page = newPage()
 	s.engine = s.routes()
@@ -70,6 +71,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
+	defer s.shadows.end()
 	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), s.options.Drain)
 	defer stop()
 	err := h.Shutdown(limit)

@@ -94,6 +94,7 @@ type AlignRunCmd struct {
 	MaxTokens  int     `help:"Longest reply drawn, in training and for the gate." default:"64"`
 	Prompts    int     `help:"Held-out prompts that replies are drawn to for the gate." default:"24"`
 	Canary     float64 `help:"Share of users who get the new model first; 0 makes it live at once." default:"0"`
+	Shadow     int     `help:"Requests that the new model answers unseen, beside what is live, before anybody gets it; 0 for none." default:"0"`
 	NoPublish  bool    `help:"End after the gate, without touching the upstream; a run that passed is published by plumb align promote RUN."`
 	Type       string  `help:"Type of the published matrices." default:"f16" enum:"f16,bf16,f32,q8_0,q5_1,q5_0,q4_1,q4_0,keep"`
 	Lenient    bool    `help:"Let a model pass though a check had too little data to say anything." setting:"align_lenient"`
@@ -108,7 +109,7 @@ func (cmd *AlignRunCmd) Validate() error {
 
 func (cmd *AlignRunCmd) config() offline.Config {
 	c := offline.Config{
-		Method: cmd.Method, Seed: cmd.Seed, Type: cmd.Type, Canary: cmd.Canary, NoPublish: cmd.NoPublish,
+		Method: cmd.Method, Seed: cmd.Seed, Type: cmd.Type, Canary: cmd.Canary, Shadow: cmd.Shadow, NoPublish: cmd.NoPublish,
 		LeastRows: cmd.LeastRows, Prompts: cmd.Prompts, MaxTokens: cmd.MaxTokens,
 		RL: rl.Config{Steps: cmd.RLSteps, Batch: cmd.RLBatch, KLBudget: cmd.KLBudget, Schedule: cmd.Schedule}, IRLRounds: cmd.IRLRounds,
 		Train: train.Config{Beta: cmd.Beta, LR: cmd.LR, Schedule: cmd.Schedule, Epochs: cmd.Epochs, Batch: cmd.Batch, Rank: cmd.Rank, Alpha: cmd.Adapter, MaxLength: cmd.MaxLength},
@@ -208,6 +209,14 @@ func (cmd *AlignStatusCmd) Run(c *Context) error {
 		if canary.Run != "" {
 			status["canary"] = canary
 			fmt.Fprintf(t, "%g %% of users get %s: %s, %s\n", 100*canary.Share, releaseName(a.Canary, ""), canary.Verdict, canary.Why)
+		}
+		shadow, err := (&offline.ShadowWatch{Runner: r}).Look(c.Ctx)
+		if err != nil {
+			return err
+		}
+		if shadow.Run != "" {
+			status["shadow"] = shadow
+			fmt.Fprintf(t, "%s answers unseen: %s, %s\n", releaseName(a.Canary, ""), shadow.Verdict, shadow.Why)
 		}
 		fmt.Fprintln(t, "run\tbegan\tmethod\tstate\trows")
 		for _, run := range list {

@@ -11,26 +11,30 @@ import (
 	"plumb/offline/gate"
 )
 
-// canaries has the votes on a canary looked at while the server runs, and the verdict carried out. Several replicas may do so at once.
+// canaries has what a new release answers unseen, and then the votes on it, looked at while the server runs, and the verdicts carried
+// out. Several replicas may do so at once.
 type canaries struct {
-	watch *offline.CanaryWatch
-	log   *slog.Logger
+	watch  *offline.CanaryWatch
+	shadow *offline.ShadowWatch
+	log    *slog.Logger
 
 	share    prometheus.Gauge
+	unseen   prometheus.Gauge
 	votes    *prometheus.GaugeVec   // release: canary, live; thumb: up, down
 	verdicts *prometheus.CounterVec // good, bad
 }
 
 func newCanaries(r *offline.Runner, reg prometheus.Registerer, log *slog.Logger) *canaries {
 	c := &canaries{
-		watch: &offline.CanaryWatch{Runner: r}, log: log,
-		share: prometheus.NewGauge(prometheus.GaugeOpts{Name: "plumb_canary_share", Help: "Share of users who get the canary; 0 without one."}),
+		watch: &offline.CanaryWatch{Runner: r}, shadow: &offline.ShadowWatch{Runner: r}, log: log,
+		share:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "plumb_canary_share", Help: "Share of users who get the canary; 0 without one."}),
+		unseen: prometheus.NewGauge(prometheus.GaugeOpts{Name: "plumb_shadow_replies", Help: "Requests that a new release has answered unseen; 0 without one."}),
 		votes: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "plumb_canary_votes", Help: "Thumbs since the canary was let loose, on it and on what is live."},
 			[]string{"release", "thumb"}),
-		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "plumb_canary_verdicts_total", Help: "Canaries that this process made live (good) or took back (bad)."},
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "plumb_canary_verdicts_total", Help: "Canaries, seen or not yet, that this process made live or let loose (good) or took back (bad)."},
 			[]string{"verdict"}),
 	}
-	reg.MustRegister(c.share, c.votes, c.verdicts)
+	reg.MustRegister(c.share, c.unseen, c.votes, c.verdicts)
 	return c
 }
 
@@ -50,6 +54,7 @@ func (c *canaries) run(ctx context.Context, every time.Duration) {
 
 // look looks once. A store that is away is asked again the next time.
 func (c *canaries) look(ctx context.Context) {
+	c.lookAside(ctx)
 	news, err := c.watch.Judge(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -77,4 +82,26 @@ func (c *canaries) look(ctx context.Context) {
 	c.verdicts.WithLabelValues(news.Verdict).Inc()
 	c.share.Set(0)
 	c.votes.Reset()
+}
+
+// lookAside looks at what a release answers unseen.
+func (c *canaries) lookAside(ctx context.Context) {
+	news, err := c.shadow.Judge(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.log.Warn("look at unseen replies: again in a while", "error", err)
+		}
+		return
+	}
+	c.unseen.Set(float64(news.Replies))
+	switch news.Verdict {
+	case gate.Bad:
+		c.log.Warn("the release is taken back before anybody got it", "run", news.Run, "why", news.Why)
+	case gate.Good:
+		c.log.Info("the release has answered enough unseen", "run", news.Run, "share of users who get it now, 0 for all", news.Share, "why", news.Why)
+	default:
+		return
+	}
+	c.verdicts.WithLabelValues(news.Verdict).Inc()
+	c.unseen.Set(0)
 }

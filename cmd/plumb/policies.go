@@ -58,7 +58,26 @@ func (p *policies) Policy(ctx context.Context, name, user string) (server.Policy
 	}
 	policy.Name, policy.Digest, policy.Run = release.Model, release.Digest, release.Run
 	policy.Abilities, policy.Sampler = abilities, s
+	if name == p.alias {
+		policy.Shadow = p.shadow(ctx)
+	}
 	return policy, nil
+}
+
+// shadow is what answers unseen beside what people get; nil if nothing does or it cannot be asked now.
+func (p *policies) shadow(ctx context.Context) *server.Policy {
+	a := p.live(ctx)
+	if a.Canary == nil || a.Shadow == nil {
+		return nil
+	}
+	abilities, err := p.upstream.generator.Abilities(ctx, a.Canary.Model)
+	if err != nil {
+		p.log.Warn("answer unseen: the model cannot be asked", "model", a.Canary.Model, "error", err)
+		return nil
+	}
+	policy := &server.Policy{Abilities: abilities, Sampler: &sampler.Sampler{Generator: p.upstream.generator}}
+	policy.Alias, policy.Name, policy.Digest, policy.Run = p.alias, a.Canary.Model, a.Canary.Digest, a.Canary.Run
+	return policy
 }
 
 // Models implements [server.Policies].

@@ -272,3 +272,26 @@ func TestPolicyRewardModel(t *testing.T) {
 		})
 	}
 }
+
+// What is in the shadow answers nobody, and is there to be asked beside what everybody gets.
+func TestPolicyInTheShadow(t *testing.T) {
+	b := newPolicyBench(t)
+	b.set(t, func(a *registry.Alias) {
+		a.Live, a.Canary = &registry.Release{Model: "trained"}, &registry.Release{Model: "canary", Run: "run-c"}
+		a.Shadow = &registry.Shadow{Replies: 10, Share: .5}
+	})
+	for i := range 50 {
+		p, err := b.Policy(t.Context(), "plumb", fmt.Sprint("user ", i))
+		if err != nil || p.Name != "trained" || p.Shadow == nil || p.Shadow.Name != "canary" || p.Shadow.Run != "run-c" || p.Shadow.Sampler == nil {
+			t.Fatalf("%+v, %v", p, err)
+		}
+	}
+	if p, err := b.Policy(t.Context(), "base", "ann"); err != nil || p.Shadow != nil {
+		t.Errorf("by its own name: %+v, %v", p, err)
+	}
+	b.clock = b.clock.Add(time.Minute)
+	b.set(t, func(a *registry.Alias) { a.Canary = &registry.Release{Model: "gone"} })
+	if p, err := b.Policy(t.Context(), "plumb", "ann"); err != nil || p.Name != "trained" || p.Shadow != nil {
+		t.Errorf("a model that is not there: %+v, %v", p, err)
+	}
+}

@@ -12,7 +12,9 @@ import (
 
 var generationTests = map[string]func(*testing.T, feedback.Log){
 	"generation is read back as it was": func(t *testing.T, l feedback.Log) {
-		for _, g := range []feedback.Generation{NewGeneration("chatcmpl-A", "u-1", 3), NewGeneration("chatcmpl-B", "", 0)} {
+		unseen := NewGeneration("chatcmpl-C", "u-1", 1)
+		unseen.Shadow = "chatcmpl-A"
+		for _, g := range []feedback.Generation{NewGeneration("chatcmpl-A", "u-1", 3), NewGeneration("chatcmpl-B", "", 0), unseen} {
 			putGeneration(t, l, g)
 			got, err := l.Generation(t.Context(), g.ID)
 			if err != nil {

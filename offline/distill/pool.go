@@ -25,7 +25,11 @@ func Collect(ctx context.Context, from Lister) ([]feedback.Generation, error) {
 		if err != nil {
 			return nil, fmt.Errorf("collect candidates: %w", err)
 		}
-		all = append(all, some...)
+		for _, g := range some {
+			if g.Shadow == "" { // what another model said there
+				all = append(all, g)
+			}
+		}
 		if next == "" {
 			return all, nil
 		}
