@@ -206,7 +206,7 @@ func (cmd *AlignStatusCmd) Run(c *Context) error {
 		if err != nil {
 			return err
 		}
-		if canary.Run != "" {
+		if canary.Run != "" && a.Shadow == nil {
 			status["canary"] = canary
 			fmt.Fprintf(t, "%g %% of users get %s: %s, %s\n", 100*canary.Share, releaseName(a.Canary, ""), canary.Verdict, canary.Why)
 		}

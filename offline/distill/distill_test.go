@@ -79,6 +79,11 @@ func TestCollectReadsAllPages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	unseen := generation(5000, "p", "of another model")
+	unseen.Shadow = "chatcmpl-1"
+	if _, err := log.PutGeneration(context.Background(), unseen); err != nil {
+		t.Fatal(err)
+	}
 	all, err := Collect(context.Background(), log)
 	if err != nil || len(all) != 1203 || all[0].ID >= all[1].ID {
 		t.Errorf("%d generations, %v", len(all), err)

@@ -81,7 +81,7 @@ func JudgeShadow(asides []Aside, wanted int, l ShadowLimits) (verdict, why strin
 	}
 	told := []string{fmt.Sprintf("%d of %d requests answered unseen, %d failed", len(asides), wanted, failed)}
 	for _, k := range looks {
-		told = append(told, fmt.Sprintf("%s where the other is not %d, the reverse %d", k.name, k.shadow, k.live))
+		told = append(told, fmt.Sprintf("only it is %s in %d, only the other in %d", k.name, k.shadow, k.live))
 		if SignTest(k.shadow, k.all) < l.Alpha {
 			faults = append(faults, "it is "+k.name+" more often")
 		}

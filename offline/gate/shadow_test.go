@@ -34,7 +34,7 @@ func TestJudgeShadow(t *testing.T) {
 		{"all fail", 50, func(_ int, a *Aside) { a.Failed = true }, Bad, "fails to answer"},
 		{"empty", 50, func(i int, a *Aside) { a.Shadow.Empty = i < 7 }, Bad, "empty more often"},
 		{"in circles", 50, func(i int, a *Aside) { a.Shadow.Repeats = i < 7 }, Bad, "in circles more often"},
-		{"as often in circles", 50, func(i int, a *Aside) { a.Shadow.Repeats, a.Live.Repeats = i < 7, i > 42 }, Good, "in circles where the other is not 7, the reverse 7"},
+		{"as often in circles", 50, func(i int, a *Aside) { a.Shadow.Repeats, a.Live.Repeats = i < 7, i > 42 }, Good, "only it is in circles in 7, only the other in 7"},
 		{"both decline", 50, func(i int, a *Aside) { a.Shadow.Declines, a.Live.Declines = true, true }, Good, ""},
 		{"declines", 50, func(i int, a *Aside) { a.Shadow.Declines = i < 20 }, Bad, "declining more often"},
 		{"lower reward", 50, func(i int, a *Aside) {
