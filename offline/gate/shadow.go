@@ -3,6 +3,8 @@ package gate
 import (
 	"fmt"
 	"strings"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Aside is two replies to one request: one that the person got, and one by the new model that nobody sees.
@@ -41,7 +43,6 @@ func JudgeShadow(asides []Aside, wanted int, l ShadowLimits) (verdict, why strin
 	if l.Failed == 0 {
 		l.Failed = .05
 	}
-	const z = 2.326 // one-sided, of .01
 	var failed, answered, shadowWords, liveWords int
 	looks := []struct {
 		name        string
@@ -76,6 +77,7 @@ func JudgeShadow(asides []Aside, wanted int, l ShadowLimits) (verdict, why strin
 		}
 	}
 	var faults []string
+	z := distuv.UnitNormal.Quantile(1 - l.Alpha)
 	if low, _ := Wilson(float64(failed), float64(len(asides)), z); low > l.Failed {
 		faults = append(faults, "it fails to answer")
 	}
