@@ -74,14 +74,12 @@ func grown(x []float32, n int) []float32 {
 func (r *reader) layer(i int, runs []run, x []float32) {
 	m, c, mem := r.m, &r.m.config, r.mem
 	l, low, n := &m.layers[i], r.ad.layer(i), len(x)/r.m.config.Dim
+	maps := l.maps()
 	chunk, mark := mem.mark()
 	normed := mem.floats(n * c.Dim)
 	q, k, v := mem.floats(n*l.q.out), mem.floats(n*l.k.out), mem.floats(n*l.v.out)
 	normRows(normed, x, l.attnNorm.w, c.Eps)
-	in := r.input(normed, n)
-	r.apply(l.q, low[0], q, &in)
-	r.apply(l.k, low[1], k, &in)
-	r.apply(l.v, low[2], v, &in)
+	r.apply(maps[:3], low[:3], normed, q, k, v)
 	r.norm(q, l.qNorm)
 	r.norm(k, l.kNorm)
 	row := 0
@@ -97,19 +95,15 @@ func (r *reader) layer(i int, runs []run, x []float32) {
 	}
 	y := mem.floats(n * l.o.in)
 	r.attend.run(r, i, q, y)
-	in = r.input(y, n)
-	r.apply(l.o, low[3], normed, &in)
+	r.apply(maps[3:4], low[3:4], y, normed)
 	r.norm(normed, l.attnPost)
 	add(x, normed)
 
 	gate, up := mem.floats(n*c.FFN), mem.floats(n*c.FFN)
 	normRows(normed, x, l.ffnNorm.w, c.Eps)
-	in = r.input(normed, n)
-	r.apply(l.gate, low[4], gate, &in)
-	r.apply(l.up, low[5], up, &in)
+	r.apply(maps[4:6], low[4:6], normed, gate, up)
 	c.parts.activate(gate, gate, up)
-	in = r.input(gate, n)
-	r.apply(l.down, low[6], normed, &in)
+	r.apply(maps[6:], low[6:], gate, normed)
 	r.norm(normed, l.ffnPost)
 	add(x, normed)
 	mem.reset(chunk, mark)
@@ -117,23 +111,26 @@ func (r *reader) layer(i int, runs []run, x []float32) {
 
 // logits stores the logits of n hidden states in dst, n×V.
 func (r *reader) logits(dst, hidden []float32, n int) {
-	in := r.input(hidden, n)
-	r.apply(r.m.output, nil, dst, &in)
+	r.apply([]*linear{r.m.output}, nil, hidden[:n*r.m.config.Dim], dst)
 	r.m.capLogits(dst[:n*r.m.config.Vocab])
 }
 
-func (r *reader) input(x []float32, n int) input { return input{x: x, n: n, codes: &r.codes} }
-
-func (r *reader) apply(l *linear, low *pair, y []float32, in *input) {
+// apply stores in ys what maps, which read the same x, give, with what the adapter adds.
+func (r *reader) apply(maps []*linear, low []*pair, x []float32, ys ...[]float32) {
+	n := len(x) / maps[0].in
 	if r.pages.exact {
-		l.forward(y, in.x, in.n)
+		for i, l := range maps {
+			l.forward(ys[i], x, n)
+		}
 	} else {
-		l.serve(y, in)
+		serve(input{x, n, &r.codes}, maps, ys)
 	}
-	if low != nil {
-		chunk, mark := r.mem.mark()
-		low.forward(l, y, in.x, in.n, r.mem)
-		r.mem.reset(chunk, mark)
+	for i, p := range low {
+		if p != nil {
+			chunk, mark := r.mem.mark()
+			p.forward(maps[i], ys[i], x, n, r.mem)
+			r.mem.reset(chunk, mark)
+		}
 	}
 }
 

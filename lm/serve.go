@@ -50,25 +50,35 @@ func (m *Model) Multiplied(exact bool) (weights, bytes int) {
 	return weights, bytes
 }
 
-// input is what several maps read, n×in: as it is and, once one of them wants it so, in 8 bits.
+// input is what maps read, n×in, and room for it in 8 bits.
 type input struct {
 	x     []float32
 	n     int
-	ready bool
 	codes *kernel.Activations
 }
 
-// serve is forward with the weights in integers where the file has them so.
-func (l *linear) serve(y []float32, in *input) {
-	w := l.quantised()
-	if w == nil {
-		l.forward(y, in.x, in.n)
+// serve is forward for up to three maps that read the same input, with the weights in integers where the file has them so.
+func serve(in input, maps []*linear, ys [][]float32) {
+	var all [3]kernel.QuantProduct
+	products := all[:0]
+	for i, l := range maps {
+		w := l.quantised()
+		if w == nil {
+			l.forward(ys[i], in.x, in.n)
+			continue
+		}
+		if len(products) == 0 {
+			in.codes.Set(in.x, in.n, l.in, l.fine)
+		}
+		products = append(products, kernel.QuantProduct{W: w, Y: ys[i]})
+	}
+	if len(products) == 0 {
 		return
 	}
-	if !in.ready {
-		in.codes.Set(in.x, in.n, l.in, l.fine)
-		in.ready = true
+	kernel.Quantised(in.codes, products...)
+	for i, l := range maps {
+		if l.quantised() != nil {
+			l.addBias(ys[i], in.n)
+		}
 	}
-	kernel.Quantised(y, in.codes, w)
-	l.addBias(y, in.n)
 }

@@ -80,10 +80,10 @@ func (s *isa) packQuant(codes Codes, out, in int, row func(i int, code []int8, s
 	if in <= 0 || in%QuantBlock != 0 || out < 0 {
 		panic(fmt.Sprintf("kernel: PackQuant: %d×%d; columns must be a positive multiple of %d", out, in, QuantBlock))
 	}
-	blocks, panels := in/QuantBlock, (out+quantPanel-1)/quantPanel
+	blocks := in / QuantBlock
 	size := blocks * codes.blockBytes()
 	w := &Quant{codes: codes, out: out, in: in, isa: s, data: newBytes(codes.Bytes(out, in))}
-	Parallel(panels, func(p int) {
+	Parallel(w.panels(), func(p int) {
 		code, scale, min := make([]int8, in), make([]float32, blocks*codes.scales()), make([]float32, blocks)
 		for r := range quantPanel {
 			if i := p*quantPanel + r; i < out {
@@ -208,38 +208,44 @@ func quantise(code *[QuantBlock]int8, x *[QuantBlock]float32) (scale, sum float3
 	return scale, scale * float32(total)
 }
 
-// Quantised stores x·Wᵀ in y, n×out, for the n rows of x. It panics if the shapes do not fit.
-func Quantised(y []float32, x *Activations, w *Quant) {
-	rows := x.n / x.copies()
-	if x.in != w.in || len(y) < rows*w.out {
-		panic(fmt.Sprintf("kernel: Quantised: %d×%d times a matrix of %d×%d into %d values", rows, x.in, w.out, w.in, len(y)))
+// QuantProduct is a matrix to multiply by, and where the product goes.
+type QuantProduct struct {
+	W *Quant
+	Y []float32 // n×out
+}
+
+// Quantised stores x·Wᵀ in Y, n×out for the n rows of x, for each of the products: those that read the same x are better asked
+// for at once, since goroutines then wait for one another once. It panics if the shapes do not fit.
+func Quantised(x *Activations, products ...QuantProduct) {
+	rows, panels := x.n/x.copies(), 0
+	for _, p := range products {
+		if x.in != p.W.in || len(p.Y) < rows*p.W.out {
+			panic(fmt.Sprintf("kernel: Quantised: %d×%d times a matrix of %d×%d into %d values", rows, x.in, p.W.out, p.W.in, len(p.Y)))
+		}
+		panels += p.W.panels()
 	}
-	panels := (w.out + quantPanel - 1) / quantPanel
 	threads := Threads()
-	if threads == 1 || x.n*w.in*w.out < smallQuantWork {
-		w.panels(y, x, 0, panels)
+	if threads == 1 || x.n*x.in*panels*quantPanel < smallQuantWork {
+		for _, p := range products {
+			p.W.multiply(p.Y, x, 0, p.W.panels())
+		}
 		return
 	}
-	w.share(y, x, panels, min(panels, 4*threads))
+	// A product that needs no other goroutine takes no memory, and one that does takes that of the one before.
+	d := deals.Get().(*deal)
+	d.products, d.x, d.panels, d.tasks = append(d.products, products...), x, panels, min(panels, 4*threads)
+	Parallel(d.tasks, d.one)
+	clear(d.products)
+	d.products, d.x = d.products[:0], nil
+	deals.Put(d)
 }
 
 // smallQuantWork is how many multiplications one goroutine does more quickly than two.
 const smallQuantWork = 1 << 17
 
-// share takes what Quantised has, so that a product that needs no other goroutine takes no memory, and one that does
-// takes that of the one before.
-func (w *Quant) share(y []float32, x *Activations, panels, tasks int) {
-	d := deals.Get().(*deal)
-	d.w, d.y, d.x, d.panels, d.tasks = w, y, x, panels, tasks
-	Parallel(tasks, d.one)
-	d.w, d.y, d.x = nil, nil, nil
-	deals.Put(d)
-}
-
-// deal is a product whose panels are dealt out to tasks.
+// deal is products whose panels, those of one after those of the other, are dealt out to tasks.
 type deal struct {
-	w             *Quant
-	y             []float32
+	products      []QuantProduct
 	x             *Activations
 	panels, tasks int
 	one           func(t int) // does task t
@@ -247,12 +253,25 @@ type deal struct {
 
 var deals = sync.Pool{New: func() any {
 	d := new(deal)
-	d.one = func(t int) { d.w.panels(d.y, d.x, t*d.panels/d.tasks, (t+1)*d.panels/d.tasks) }
+	d.one = func(t int) { d.do(t*d.panels/d.tasks, (t+1)*d.panels/d.tasks) }
 	return d
 }}
 
-// panels computes the columns of y that belong to the panels from to to.
-func (w *Quant) panels(y []float32, x *Activations, from, to int) {
+// do multiplies by the panels from to to.
+func (d *deal) do(from, to int) {
+	for _, p := range d.products {
+		n := p.W.panels()
+		if from < min(n, to) {
+			p.W.multiply(p.Y, d.x, from, min(n, to))
+		}
+		from, to = max(0, from-n), to-n
+	}
+}
+
+func (w *Quant) panels() int { return (w.out + quantPanel - 1) / quantPanel }
+
+// multiply computes the columns of y that belong to the panels from to to.
+func (w *Quant) multiply(y []float32, x *Activations, from, to int) {
 	blocks := w.in / QuantBlock
 	size := blocks * w.codes.blockBytes()
 	for p := from; p < to; p++ {

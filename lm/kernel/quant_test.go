@@ -68,7 +68,7 @@ func TestQuantisedIsTheProductOfWhatWasRounded(t *testing.T) {
 			var a Activations
 			a.Set(x, n, in, false)
 			y := make([]float32, n*out)
-			Quantised(y, &a, PackQuant(codes, out, in, m.row))
+			Quantised(&a, QuantProduct{PackQuant(codes, out, in, m.row), y})
 			for i := range y {
 				var want, size float64
 				for k := range in {
@@ -99,13 +99,13 @@ func TestQuantisedIsTheSameEverywhere(t *testing.T) {
 			var all, one Activations
 			all.Set(x, n, in, false)
 			want := make([]float32, n*out)
-			Quantised(want, &all, portable.packQuant(codes, out, in, m.row))
+			Quantised(&all, QuantProduct{portable.packQuant(codes, out, in, m.row), want})
 			for _, s := range available() {
 				w := s.packQuant(codes, out, in, m.row)
 				for _, threads := range []int{1, 2, 3} {
 					SetThreads(threads)
 					y := guarded(want)
-					Quantised(y[:len(want)], &all, w)
+					Quantised(&all, QuantProduct{w, y[:len(want)]})
 					SetThreads(0)
 					if !sameBits(y[:len(want)], want) {
 						t.Fatalf("%s, %d rows, %d threads: other bits", s.name, n, threads)
@@ -114,12 +114,41 @@ func TestQuantisedIsTheSameEverywhere(t *testing.T) {
 				}
 				row := make([]float32, out)
 				one.Set(x[(n-1)*in:], 1, in, false)
-				if Quantised(row, &one, w); !sameBits(row, want[(n-1)*out:]) {
+				if Quantised(&one, QuantProduct{w, row}); !sameBits(row, want[(n-1)*out:]) {
 					t.Fatalf("%s: row %d has other bits alone", s.name, n-1)
 				}
 			}
 		}
 	})
+}
+
+// Products asked for at once are those asked for one after the other, however their panels are dealt out.
+func TestQuantisedAtOnce(t *testing.T) {
+	r := rand.New(rand.NewPCG(14, 1))
+	const n, in = 5, 96
+	var a Activations
+	a.Set(random(r, n*in), n, in, false)
+	var products []QuantProduct
+	var want [][]float32
+	for i, out := range []int{1, 403, 8, 64, 7} {
+		codes := Codes(i % 3)
+		p := QuantProduct{PackQuant(codes, out, in, newQuantMatrix(r, codes, out, in).row), make([]float32, n*out)}
+		Quantised(&a, p)
+		products, want = append(products, p), append(want, slices.Clone(p.Y))
+	}
+	defer SetThreads(0)
+	for threads := 1; threads <= 5; threads++ {
+		SetThreads(threads)
+		for _, p := range products {
+			clear(p.Y)
+		}
+		Quantised(&a, products...)
+		for i, p := range products {
+			if !sameBits(p.Y, want[i]) {
+				t.Fatalf("%d threads: product %d has other bits at once", threads, i)
+			}
+		}
+	}
 }
 
 func TestFineActivationsAreNearlyExact(t *testing.T) {
@@ -131,10 +160,10 @@ func TestFineActivationsAreNearlyExact(t *testing.T) {
 		all.Set(x, n, in, true)
 		forEach(t, func(t *testing.T, s *isa) {
 			w, y, row := s.packQuant(codes, out, in, m.row), make([]float32, n*out), make([]float32, out)
-			Quantised(y, &all, w)
+			Quantised(&all, QuantProduct{w, y})
 			for i := range n {
 				one.Set(x[i*in:], 1, in, true)
-				if Quantised(row, &one, w); !sameBits(row, y[i*out:(i+1)*out]) {
+				if Quantised(&one, QuantProduct{w, row}); !sameBits(row, y[i*out:(i+1)*out]) {
 					t.Fatalf("row %d has other bits alone", i)
 				}
 				for j, got := range row {
@@ -174,7 +203,7 @@ func TestQuantisedTakesExtremes(t *testing.T) {
 					code[33], scale[0], scale[1] = 1, 1, 1
 				})
 				y := make([]float32, 9)
-				Quantised(y, &a, w)
+				Quantised(&a, QuantProduct{w, y})
 				for i, v := range y {
 					switch {
 					case c.nan && v == v, c.zero && v != 0, !c.nan && !c.zero && math.Abs(float64(v/c.x-1)) > 1e-6:
@@ -195,8 +224,8 @@ func TestQuantisedRefusesWrongShapes(t *testing.T) {
 		"no columns":  func() { PackQuant(Bytes, 1, 0, none) },
 		"activations": func() { new(Activations).Set(make([]float32, 31), 1, 31, false) },
 		"short":       func() { new(Activations).Set(make([]float32, 63), 2, 32, false) },
-		"other":       func() { Quantised(make([]float32, 8), &a, PackQuant(Bytes, 8, 64, none)) },
-		"no room":     func() { Quantised(make([]float32, 7), &a, PackQuant(Bytes, 8, 32, none)) },
+		"other":       func() { Quantised(&a, QuantProduct{PackQuant(Bytes, 8, 64, none), make([]float32, 8)}) },
+		"no room":     func() { Quantised(&a, QuantProduct{PackQuant(Bytes, 8, 32, none), make([]float32, 7)}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -209,9 +238,9 @@ func TestQuantisedRefusesWrongShapes(t *testing.T) {
 	}
 }
 
-// BenchmarkQuantised has the shapes of SmolLM2-135M. MB/s is weights read.
+// BenchmarkQuantised has the shapes of SmolLM2-135M, and one that no cache holds. MB/s is weights read.
 func BenchmarkQuantised(b *testing.B) {
-	for _, shape := range [][3]int{{1, 576, 576}, {1, 1536, 576}, {1, 576, 1536}, {1, 49152, 576}, {8, 49152, 576}, {8, 1536, 576}, {128, 1536, 576}} {
+	for _, shape := range [][3]int{{1, 576, 576}, {1, 1536, 576}, {1, 576, 1536}, {1, 49152, 576}, {8, 49152, 576}, {8, 1536, 576}, {128, 1536, 576}, {1, 151936, 896}} {
 		for codes, form := range []string{"nibbles", "bytes", "halves"} {
 			for _, threads := range threadCounts() {
 				b.Run(fmt.Sprintf("%dx%dx%d/%s/threads=%d", shape[0], shape[1], shape[2], form, threads), func(b *testing.B) {
@@ -226,7 +255,7 @@ func BenchmarkQuantised(b *testing.B) {
 					b.SetBytes(int64(len(w.data)))
 					for b.Loop() {
 						a.Set(x, n, in, false)
-						Quantised(y, &a, w)
+						Quantised(&a, QuantProduct{w, y})
 					}
 					reportSpeed(b, n, out, in)
 				})
