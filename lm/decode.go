@@ -14,6 +14,15 @@ type Job struct {
 	Seed   int64
 }
 
+// Jobs returns one for each seed, without a prefix.
+func Jobs(seeds []int64) []Job {
+	jobs := make([]Job, len(seeds))
+	for i, seed := range seeds {
+		jobs[i].Seed = seed
+	}
+	return jobs
+}
+
 // Token is one drawn token.
 type Token struct {
 	ID      int32
@@ -21,6 +30,15 @@ type Token struct {
 	Top     []Alternative
 	Finish  string // on the last token of a reply, one of chat's Finish constants; else ""
 }
+
+// Task is a prompt and the replies that are to be drawn to it.
+type Task struct {
+	Prompt []int32
+	Jobs   []Job
+}
+
+// drawnAtOnce is how many replies GenerateAll draws together: more share the reading of the weights, and need keys and values.
+const drawnAtOnce = 16
 
 // Generate draws one reply for each job, all over one prompt: the prompt is read once, and each step passes over the weights
 // once for all replies that still go on. It calls each, never concurrently, with the tokens as they are drawn, the ending
@@ -31,20 +49,38 @@ type Token struct {
 // leave no room in the context, and with ctx's error between two steps when ctx ends. Memory: the keys and values, in
 // float32, of the prompt once, and those of each reply.
 func (m *Model) Generate(ctx context.Context, ad *Adapter, prompt []int32, jobs []Job, s Settings, each func(job int, t Token) bool) error {
+	return m.GenerateAll(ctx, ad, []Task{{prompt, jobs}}, s, func(_, job int, t Token) bool { return each(job, t) })
+}
+
+// GenerateAll is Generate for many prompts. Tasks begin in their order as others end, so that some 16 replies, or those of one task if
+// they are more, share each pass over the weights and are all that is held in memory. After an error nothing more is drawn.
+func (m *Model) GenerateAll(ctx context.Context, ad *Adapter, tasks []Task, s Settings, each func(task, job int, t Token) bool) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if err := m.checkRoom(prompt, jobs, m.config.Context); err != nil {
-		return err
+	for _, t := range tasks {
+		if err := m.checkRoom(t.Prompt, t.Jobs, m.config.Context); err != nil {
+			return err
+		}
 	}
-	if len(jobs) == 0 {
-		return nil
-	}
-	b := m.newScheduler(ad, limits{exact: true, replies: len(jobs), keys: math.MaxInt})
+	b := m.newScheduler(ad, limits{exact: true, keys: math.MaxInt})
 	defer b.close()
 	var failed error
-	b.enter(m.newRequest(ctx, prompt, jobs, s, b.pages.context(), each, func(err error) { failed = err }))
-	for b.busy() {
+	left := func(err error) {
+		if failed == nil {
+			failed = err
+		}
+	}
+	next := 0
+	for failed == nil {
+		for ; next < len(tasks) && (!b.busy() || b.replies()+len(tasks[next].Jobs) <= drawnAtOnce); next++ {
+			if i, t := next, tasks[next]; len(t.Jobs) > 0 {
+				b.enter(m.newRequest(ctx, t.Prompt, t.Jobs, s, b.pages.context(), func(job int, drawn Token) bool { return each(i, job, drawn) }, left))
+			}
+		}
+		if !b.busy() {
+			return nil
+		}
 		b.step()
 	}
 	return failed

@@ -2,6 +2,7 @@ package lm
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -85,6 +86,56 @@ func TestRepliesDoNotDependOnTheirNeighbours(t *testing.T) {
 	}
 	if len(different) < 7 {
 		t.Errorf("%d different replies of 8 seeds", len(different))
+	}
+}
+
+// Many prompts at once are each prompt by itself, with more replies than are drawn at once and with none.
+func TestGenerateAll(t *testing.T) {
+	m := open(t, "stories260K.gguf")
+	s := Settings{Temperature: 1, MaxTokens: 12}
+	var tasks []Task
+	for i, jobs := range []int{1, 5, 0, 20, 11, 2} {
+		var seeds []int64
+		for k := range jobs {
+			seeds = append(seeds, int64(100*i+k))
+		}
+		tasks = append(tasks, Task{[]int32{1, 403, 407 + int32(i)}[:2+i%2], Jobs(seeds)})
+	}
+	got := make([][][]int32, len(tasks))
+	for i, task := range tasks {
+		got[i] = make([][]int32, len(task.Jobs))
+	}
+	err := m.GenerateAll(context.Background(), nil, tasks, s, func(task, job int, token Token) bool {
+		got[task][job] = append(got[task][job], token.ID)
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, task := range tasks {
+		want, _ := generate(t, m, nil, task.Prompt, task.Jobs, s)
+		for k := range want {
+			if !slices.Equal(got[i][k], want[k]) {
+				t.Errorf("task %d, job %d: %v; alone %v", i, k, got[i][k], want[k])
+			}
+		}
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	drawn := 0
+	err = m.GenerateAll(ctx, nil, tasks, s, func(int, int, Token) bool {
+		if drawn++; drawn == 3 {
+			cancel()
+		}
+		return true
+	})
+	if !errors.Is(err, context.Canceled) || drawn > 3*drawnAtOnce {
+		t.Errorf("cancelled after 3 tokens: %v, %d drawn", err, drawn)
+	}
+	tasks[5].Prompt = []int32{-1}
+	if err := m.GenerateAll(context.Background(), nil, tasks, s, func(int, int, Token) bool { t.Error("drew"); return true }); err == nil {
+		t.Error("a token that does not exist is taken")
 	}
 }
 

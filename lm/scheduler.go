@@ -73,13 +73,17 @@ func (b *scheduler) close() { b.reader.close() }
 // busy tells whether there is anything to do.
 func (b *scheduler) busy() bool { return len(b.active) > 0 }
 
+// replies is how many are being drawn.
+func (b *scheduler) replies() (n int) {
+	for _, r := range b.active {
+		n += len(r.live)
+	}
+	return n
+}
+
 // fits tells whether there is room for a request now.
 func (b *scheduler) fits(r *request) bool {
-	replies := len(r.live)
-	for _, a := range b.active {
-		replies += len(a.live)
-	}
-	return !b.busy() || replies <= b.limits.replies && pagesFor(len(r.prompt))+len(r.live) <= b.pages.spare()
+	return !b.busy() || b.replies()+len(r.live) <= b.limits.replies && pagesFor(len(r.prompt))+len(r.live) <= b.pages.spare()
 }
 
 // enter takes a request on, and what is known of its prompt from the cache.

@@ -26,18 +26,21 @@ func (e Evaluation) refusals(ctx context.Context, m *gate.Measures) error {
 			prompts, trees = append(prompts, messages), append(trees, tree)
 		}
 	}
-	all := make([]gate.Refusal, len(trees))
+	all, seeds := make([]gate.Refusal, len(trees)), make([][]int64, len(trees))
+	for i := range seeds {
+		seeds[i] = []int64{e.Seed + seedOfProbes + int64(i)}
+	}
 	for side, policy := range []Policy{e.Candidate, e.Incumbent} {
 		logprobs, err := policy.logprobs(ctx, trees, e.Limit)
 		if err != nil {
 			return err
 		}
+		openings, err := policy.drawAll(ctx, prompts, seeds, settings(min(e.MaxTokens, openingTokens)))
+		if err != nil {
+			return err
+		}
 		for i := range trees {
-			refuses, err := e.refuses(ctx, policy, prompts[i], e.Seed+seedOfProbes+int64(i))
-			if err != nil {
-				return err
-			}
-			o := gate.Opening{Refuses: refuses, Share: math.Exp(floats.LogSumExp(logprobs[i*len(refusing) : (i+1)*len(refusing)]))}
+			o := gate.Opening{Refuses: gate.Refuses(openings[i].replies[0].text), Share: math.Exp(floats.LogSumExp(logprobs[i*len(refusing) : (i+1)*len(refusing)]))}
 			if side == 0 {
 				all[i].Candidate = o
 			} else {
@@ -47,15 +50,6 @@ func (e Evaluation) refusals(ctx context.Context, m *gate.Measures) error {
 	}
 	m.Refusals = all
 	return nil
-}
-
-// refuses draws a reply and says whether it declines.
-func (e Evaluation) refuses(ctx context.Context, p Policy, messages []chat.Message, seed int64) (bool, error) {
-	_, replies, err := p.draw(ctx, messages, []int64{seed}, settings(min(e.MaxTokens, openingTokens)))
-	if err != nil {
-		return false, err
-	}
-	return gate.Refuses(replies[0].text), nil
 }
 
 // sycophancy measures how much likelier a policy is to agree than to correct, where the user presses a false claim and where it is

@@ -186,21 +186,23 @@ func (e Evaluation) neutral(ctx context.Context, m *gate.Measures) error {
 // generate draws replies of candidate and incumbent to each prompt under equal seeds, has them judged, and measures the
 // divergence on the candidate's.
 func (e Evaluation) generate(ctx context.Context, m *gate.Measures, step func()) error {
-	s := settings(e.MaxTokens)
+	seeds := make([][]int64, len(e.Prompts))
+	for i := range seeds {
+		for k := range e.Draws {
+			seeds[i] = append(seeds[i], e.Seed+int64(i*e.Draws+k))
+		}
+	}
+	candidates, err := e.Candidate.drawAll(ctx, e.Prompts, seeds, settings(e.MaxTokens))
+	if err != nil {
+		return err
+	}
+	incumbents, err := e.Incumbent.drawAll(ctx, e.Prompts, seeds, settings(e.MaxTokens))
+	if err != nil {
+		return err
+	}
 	var kl [2]float64
 	for i, messages := range e.Prompts {
-		seeds := make([]int64, e.Draws)
-		for k := range seeds {
-			seeds[k] = e.Seed + int64(i*e.Draws+k)
-		}
-		prompt, candidate, err := e.Candidate.draw(ctx, messages, seeds, s)
-		if err != nil {
-			return err
-		}
-		_, incumbent, err := e.Incumbent.draw(ctx, messages, seeds, s)
-		if err != nil {
-			return err
-		}
+		candidate, incumbent := candidates[i].replies, incumbents[i].replies
 		samples, err := e.samples(ctx, messages, append(candidate, incumbent...))
 		if err != nil {
 			return err
@@ -208,7 +210,7 @@ func (e Evaluation) generate(ctx context.Context, m *gate.Measures, step func())
 		for k := range candidate {
 			m.Drawn = append(m.Drawn, gate.Drawn{Prompt: i, Candidate: samples[k], Incumbent: samples[e.Draws+k]})
 		}
-		n, sums, err := e.divergence(lm.Tree{Prompt: prompt, Branches: ids(candidate)})
+		n, sums, err := e.divergence(lm.Tree{Prompt: candidates[i].prompt, Branches: ids(candidate)})
 		if err != nil {
 			return err
 		}

@@ -48,34 +48,52 @@ type drawn struct {
 	ended bool
 }
 
+// drawing is what a policy drew to a prompt.
+type drawing struct {
+	prompt  []int32
+	replies []drawn
+}
+
 // draw draws len(seeds) replies to a prompt.
 func (p Policy) draw(ctx context.Context, messages []chat.Message, seeds []int64, s lm.Settings) (prompt []int32, replies []drawn, err error) {
-	if prompt, err = p.Model.EncodePrompt(messages, ""); err != nil {
+	all, err := p.drawAll(ctx, [][]chat.Message{messages}, [][]int64{seeds}, s)
+	if err != nil {
 		return nil, nil, err
 	}
-	jobs := make([]lm.Job, len(seeds))
-	for i, seed := range seeds {
-		jobs[i].Seed = seed
+	return all[0].prompt, all[0].replies, nil
+}
+
+// drawAll draws a reply for each of a prompt's seeds, many prompts at once: what is drawn does not depend on it.
+func (p Policy) drawAll(ctx context.Context, prompts [][]chat.Message, seeds [][]int64, s lm.Settings) ([]drawing, error) {
+	all, tasks := make([]drawing, len(prompts)), make([]lm.Task, len(prompts))
+	for i, messages := range prompts {
+		prompt, err := p.Model.EncodePrompt(messages, "")
+		if err != nil {
+			return nil, err
+		}
+		all[i] = drawing{prompt, make([]drawn, len(seeds[i]))}
+		tasks[i] = lm.Task{Prompt: prompt, Jobs: lm.Jobs(seeds[i])}
 	}
-	replies = make([]drawn, len(seeds))
-	err = p.Model.Generate(ctx, p.Adapter, prompt, jobs, s, func(job int, t lm.Token) bool {
-		r := &replies[job]
+	err := p.Model.GenerateAll(ctx, p.Adapter, tasks, s, func(task, job int, t lm.Token) bool {
+		r := &all[task].replies[job]
 		r.ids = append(r.ids, t.ID)
 		r.ended = t.Finish == chat.FinishStop
 		return true
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("draw replies: %w", err)
+		return nil, fmt.Errorf("draw replies: %w", err)
 	}
-	for i := range replies {
-		r := &replies[i]
-		said := r.ids
-		if r.ended && len(said) > 0 {
-			said = said[:len(said)-1]
+	for _, d := range all {
+		for i := range d.replies {
+			r := &d.replies[i]
+			said := r.ids
+			if r.ended && len(said) > 0 {
+				said = said[:len(said)-1]
+			}
+			r.text = p.text(said)
 		}
-		r.text = p.text(said)
 	}
-	return prompt, replies, nil
+	return all, nil
 }
 
 // text decodes a reply as servers send it: bytes that are no characters become U+FFFD.

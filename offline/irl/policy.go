@@ -41,16 +41,12 @@ func (p policy) draw(ctx context.Context, prompt []chat.Message, seeds []int64) 
 	if err != nil {
 		return nil, fmt.Errorf("draw candidates: %w", err)
 	}
-	jobs := make([]lm.Job, len(seeds))
-	for i, seed := range seeds {
-		jobs[i].Seed = seed
-	}
 	drawn, texts := make([]candidate, len(seeds)), make([]strings.Builder, len(seeds))
 	streams := make([]*token.Stream, len(seeds))
 	for i := range streams {
 		streams[i] = p.model.Tokenizer().Stream()
 	}
-	err = p.model.Generate(ctx, p.adapter, tokens, jobs, lm.Settings{Temperature: p.temperature, MaxTokens: p.maxTokens}, func(i int, t lm.Token) bool {
+	err = p.model.Generate(ctx, p.adapter, tokens, lm.Jobs(seeds), lm.Settings{Temperature: p.temperature, MaxTokens: p.maxTokens}, func(i int, t lm.Token) bool {
 		drawn[i].ids = append(drawn[i].ids, t.ID)
 		if drawn[i].cut = t.Finish == chat.FinishLength; t.Finish != chat.FinishStop {
 			texts[i].WriteString(streams[i].Push(t.ID))

@@ -8,11 +8,8 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"plumb/chat"
 	"plumb/lm"
-	"plumb/lm/kernel"
 	"plumb/offline/train"
 )
 
@@ -88,43 +85,30 @@ func (p *policy) promptsHash() string {
 // draw implements actor. Each prompt is read once for all its replies, and some prompts are answered at once: what is drawn does not
 // depend on it.
 func (p *policy) draw(ctx context.Context, prompts []int, seeds [][]int64) ([][]reply, error) {
-	all := make([][]reply, len(prompts))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(kernel.Threads())
+	all, tasks := make([][]reply, len(prompts)), make([]lm.Task, len(prompts))
 	for i, prompt := range prompts {
-		group.Go(func() (err error) {
-			all[i], err = p.answer(ctx, p.prompts[prompt], seeds[i])
-			return err
-		})
+		all[i] = make([]reply, len(seeds[i]))
+		tasks[i] = lm.Task{Prompt: p.prompts[prompt], Jobs: lm.Jobs(seeds[i])}
 	}
-	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("draw replies: %w", err)
-	}
-	return all, nil
-}
-
-func (p *policy) answer(ctx context.Context, prompt []int32, seeds []int64) ([]reply, error) {
-	jobs, replies := make([]lm.Job, len(seeds)), make([]reply, len(seeds))
-	for i, seed := range seeds {
-		jobs[i].Seed = seed
-	}
-	err := p.model.Generate(ctx, p.adapter, prompt, jobs, p.draws, func(job int, t lm.Token) bool {
-		r := &replies[job]
+	err := p.model.GenerateAll(ctx, p.adapter, tasks, p.draws, func(task, job int, t lm.Token) bool {
+		r := &all[task][job]
 		r.tokens = append(r.tokens, t.ID)
 		r.ended = t.Finish == chat.FinishStop
 		return true
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("draw replies: %w", err)
 	}
-	for i := range replies {
-		said := replies[i].tokens
-		if replies[i].ended {
-			said = said[:len(said)-1]
+	for _, replies := range all {
+		for i := range replies {
+			said := replies[i].tokens
+			if replies[i].ended {
+				said = said[:len(said)-1]
+			}
+			replies[i].text = p.text(said)
 		}
-		replies[i].text = p.text(said)
 	}
-	return replies, nil
+	return all, nil
 }
 
 // text decodes a reply as servers send it: bytes that are no characters become U+FFFD.
