@@ -38,6 +38,7 @@ type Demo struct {
 	Searches int      // the same where N are drawn; 2
 	Tokens   int      // longest reply, in tokens; 64
 	Workers  int      // requests at once; 2
+	Beside   int      // the same where no reply has to come back word for word later: some upstreams' texts depend on what is drawn beside; Workers
 	Seed     int64
 
 	// Align makes a run by a method ("rm" fits the reward model alone) and returns when it is live or rejected.
@@ -81,7 +82,7 @@ func (d *Demo) Play(ctx context.Context) (*Result, error) {
 	begun := time.Now()
 	r := &Result{Taste: d.Taste.Name, Doc: d.Taste.Doc}
 
-	base, err := d.measure(ctx, Base, "none", 1, d.Replies)
+	base, err := d.measure(ctx, Base, "none", 1, d.Replies, d.Workers)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (d *Demo) Play(ctx context.Context) (*Result, error) {
 	if _, err = d.align(ctx, "rm"); err != nil {
 		return nil, err
 	}
-	search, err := d.measure(ctx, Search, "bon", d.N, d.Searches)
+	search, err := d.measure(ctx, Search, "bon", d.N, d.Searches, d.Workers)
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +113,11 @@ func (d *Demo) Play(ctx context.Context) (*Result, error) {
 
 // afterRelease measures what the trained model does, and that rolling back restores the base.
 func (d *Demo) afterRelease(ctx context.Context, r *Result, base *measured) error {
-	trained, err := d.measure(ctx, Trained, "none", 1, d.Replies)
+	trained, err := d.measure(ctx, Trained, "none", 1, d.Replies, d.Beside)
 	if err != nil {
 		return err
 	}
-	best, err := d.measure(ctx, TrainedBest, "bon", d.N, d.Searches)
+	best, err := d.measure(ctx, TrainedBest, "bon", d.N, d.Searches, d.Workers)
 	if err != nil {
 		return err
 	}
@@ -128,7 +129,7 @@ func (d *Demo) afterRelease(ctx context.Context, r *Result, base *measured) erro
 	if err := sleep(ctx, 1200*time.Millisecond); err != nil {
 		return err
 	}
-	restored, err := d.measure(ctx, RolledBack, "none", 1, d.Replies)
+	restored, err := d.measure(ctx, RolledBack, "none", 1, d.Replies, d.Workers)
 	if err != nil {
 		return err
 	}
@@ -160,6 +161,7 @@ func (d *Demo) defaults() {
 	set(&d.Searches, 2)
 	set(&d.Tokens, 64)
 	set(&d.Workers, 2)
+	set(&d.Beside, d.Workers)
 	if d.Alias == "" {
 		d.Alias = "plumb"
 	}

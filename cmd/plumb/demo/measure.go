@@ -35,13 +35,13 @@ type reply struct {
 	reward *float64
 }
 
-// measure asks every held-out prompt count times by a method that draws n. Seeds depend on the prompt and the count
+// measure asks every held-out prompt count times by a method that draws n, workers requests at once. Seeds depend on the prompt and the count
 // alone, so that two conditions that answer alike give equal texts.
-func (d *Demo) measure(ctx context.Context, name, method string, n, count int) (*measured, error) {
+func (d *Demo) measure(ctx context.Context, name, method string, n, count, workers int) (*measured, error) {
 	m := &measured{name: name, replies: make([][]reply, len(d.HeldOut))}
 	var done atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(d.Workers)
+	g.SetLimit(workers)
 	for i, prompt := range d.HeldOut {
 		m.replies[i] = make([]reply, count)
 		for j := range count {

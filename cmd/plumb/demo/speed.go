@@ -9,7 +9,8 @@ import (
 )
 
 // alignWatched makes the training run and, beside it, keeps one chat going, to see what a user loses while it trains.
-// The speed before is that of the same requests, at the same pace, on the idle server.
+// The speed before is that of the same requests, at the same pace, on the idle server. Enough requests tell it: with a minute or two of
+// them the rest of the run has the machine to itself.
 func (d *Demo) alignWatched(ctx context.Context, r *Result) (Outcome, error) {
 	var err error
 	if r.SpeedBefore, err = d.speed(ctx, 30*time.Second, 8); err != nil {
@@ -23,7 +24,7 @@ func (d *Demo) alignWatched(ctx context.Context, r *Result) (Outcome, error) {
 			speed <- 0
 			return
 		}
-		v, err := d.speed(watched, 12*time.Hour, 1<<30)
+		v, err := d.speed(watched, 12*time.Hour, 40)
 		if err != nil && watched.Err() == nil {
 			v = 0
 		}
