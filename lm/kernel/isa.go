@@ -83,5 +83,5 @@ func chosen(name string) *isa {
 	panic(fmt.Sprintf("kernel: PLUMB_KERNEL is %q; this processor and program have %s", name, strings.Join(names, ", ")))
 }
 
-// InstructionSet names the kernels in use: portable, avx2, avx512, neon or openblas.
+// InstructionSet names the kernels in use: portable, avx2, avx512, avx512vnni, neon or openblas.
 func InstructionSet() string { return active.name }

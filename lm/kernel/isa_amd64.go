@@ -11,6 +11,9 @@ func native() []*isa {
 		all = append(all, avx2)
 		if cpu.X86.HasAVX512F {
 			all = append(all, avx512)
+			if cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512VL {
+				all = append(all, avx512VNNI)
+			}
 		}
 	}
 	return all
@@ -28,7 +31,7 @@ var avx2 = &isa{
 	narrow: dispatch([]microAMD64{
 		gemm1x8AVX2, gemm2x8AVX2, gemm3x8AVX2, gemm4x8AVX2, gemm5x8AVX2, gemm6x8AVX2,
 	}, 8),
-	transpose: transposeAMD64, quant: quantAMD64, quantise: quantiseAMD64, quickQuant: true,
+	transpose: transposeAMD64, quant: quantAVX2.multiply, quantise: quantiseAMD64, quickQuant: true,
 	dot: dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
 	toHalf: toHalfAMD64, fromHalf: fromHalfAMD64,
 	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
@@ -46,11 +49,18 @@ var avx512 = &isa{
 		gemm1x16AVX512, gemm2x16AVX512, gemm3x16AVX512, gemm4x16AVX512, gemm5x16AVX512, gemm6x16AVX512,
 		gemm7x16AVX512, gemm8x16AVX512, gemm9x16AVX512, gemm10x16AVX512, gemm11x16AVX512, gemm12x16AVX512,
 	}, 16),
-	transpose: transposeAMD64, quant: quantAMD64, quantise: quantiseAMD64, quickQuant: true,
+	transpose: transposeAMD64, quant: quantAVX2.multiply, quantise: quantiseAMD64, quickQuant: true,
 	dot: dotAMD64, axpy: axpyAMD64, scale: scaleAMD64, max: maxAMD64,
 	toHalf: toHalfAMD64, fromHalf: fromHalfAMD64,
 	expSum: expSumAMD64, siluMul: siluMulAMD64, siluMulBackward: siluMulBackwardAMD64,
 }
+
+// avx512VNNI multiplies codes with the instructions made for it.
+var avx512VNNI = func() *isa {
+	s := *avx512
+	s.name, s.quant = "avx512vnni", quantVNNI.multiply
+	return &s
+}()
 
 // dispatch makes the micro of an isa from its kernels for 1, 2, … rows and panels of width columns. The kernels trust
 // their pointers: the slices are checked here, once for a panel.

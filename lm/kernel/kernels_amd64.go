@@ -305,5 +305,65 @@ func quantHalves3AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int
 //go:noescape
 func quantHalves4AVX2(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
 
+// quantNibbles1VNNI multiplies 1 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantNibbles1VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantNibbles2VNNI multiplies 2 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantNibbles2VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantNibbles3VNNI multiplies 3 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantNibbles3VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantNibbles4VNNI multiplies 4 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantNibbles4VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantBytes1VNNI multiplies 1 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantBytes1VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantBytes2VNNI multiplies 2 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantBytes2VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantBytes3VNNI multiplies 3 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantBytes3VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantBytes4VNNI multiplies 4 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantBytes4VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantHalves1VNNI multiplies 1 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantHalves1VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantHalves2VNNI multiplies 2 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantHalves2VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantHalves3VNNI multiplies 3 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantHalves3VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
+// quantHalves4VNNI multiplies 4 rows of x by a panel of 8 rows of w.
+//
+//go:noescape
+func quantHalves4VNNI(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)
+
 // pauseAMD64 waits for some tens of cycles, so many times.
 func pauseAMD64(times int)

@@ -12,18 +12,32 @@ import (
 const quantRows = 4
 
 // quantised writes the kernels of Quant, for 1 to quantRows rows of x. Lane r of a register is row r of the panel, so
-// that sums never cross lanes. Nothing is fused: the form in Go rounds at the same places.
+// that sums never cross lanes. Sums of codes are exact, and nothing else is fused: the form in Go rounds at the same places.
 func quantised() {
-	for _, form := range []quantForm{
-		{name: "Nibbles", codes: 128, parts: 1, minimum: true, products: nibbles},
-		{name: "Bytes", codes: 256, parts: 1, products: wholeBytes},
-		{name: "Halves", codes: 256, parts: 2, minimum: true, products: halves},
-	} {
-		for rows := 1; rows <= quantRows; rows++ {
-			quant(form, rows)
+	for _, set := range []integers{avx2, vnni} {
+		for _, form := range []quantForm{
+			{name: "Nibbles", codes: 128, parts: 1, minimum: true, products: set.nibbles},
+			{name: "Bytes", codes: 256, parts: 1, products: set.bytes},
+			{name: "Halves", codes: 256, parts: 2, minimum: true, products: set.halves},
+		} {
+			for rows := 1; rows <= quantRows; rows++ {
+				quant(set, form, rows)
+			}
 		}
 	}
 }
+
+// integers is how an instruction set multiplies codes. A function leaves the products of a part in the sums.
+type integers struct {
+	name                   string
+	constant               func(b *quantBlock)
+	nibbles, bytes, halves func(b *quantBlock, part int)
+}
+
+var (
+	avx2 = integers{name: "AVX2", constant: ones, nibbles: nibbles, bytes: wholeBytes, halves: halves}
+	vnni = integers{name: "VNNI", constant: offset128, nibbles: nibblesVNNI, bytes: signedVNNI(8), halves: signedVNNI(4)}
+)
 
 // quantForm is one form of codes.
 type quantForm struct {
@@ -31,32 +45,37 @@ type quantForm struct {
 	codes    int // bytes of a block of a panel
 	parts    int // of a block, each with a scale
 	minimum  bool
-	products func(b *quantBlock, part int) // leaves the products of a part in the sums
+	products func(b *quantBlock, part int)
 }
 
 // quantBlock is what the kernels share: where the block's codes are, and x of every row.
 type quantBlock struct {
-	w    reg.Register
-	x    []Mem
-	ones reg.VecVirtual
-	mask reg.VecVirtual
-	sums []reg.VecVirtual // the products of the block, a sum in int32 for each row of the panel
+	w        reg.Register
+	x        []Mem
+	constant reg.VecVirtual   // see integers
+	mask     reg.VecVirtual   // 0x0f in every byte, for nibbles
+	sums     []reg.VecVirtual // the products of the block, a sum in int32 for each row of the panel
+}
+
+func (b *quantBlock) column(t, column int) Mem {
+	m := b.x[t]
+	m.Disp += column
+	return m
 }
 
 func (b *quantBlock) broadcast(t, column int, to reg.VecVirtual) {
-	m := b.x[t]
-	m.Disp += column
-	VPBROADCASTD(m, to)
+	VPBROADCASTD(b.column(t, column), to)
 }
 
-func quant(form quantForm, rows int) {
-	TEXT(fmt.Sprintf("quant%s%dAVX2", form.name, rows), NOSPLIT, "func(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)")
+func quant(set integers, form quantForm, rows int) {
+	name := fmt.Sprintf("quant%s%d%s", form.name, rows, set.name)
+	TEXT(name, NOSPLIT, "func(blocks int, w *byte, x *int8, ldx int, s *float32, lds int, y *float32, ldy int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("quant%s%dAVX2 multiplies %d rows of x by a panel of 8 rows of w.", form.name, rows, rows))
+	Doc(fmt.Sprintf("%s multiplies %d rows of x by a panel of 8 rows of w.", name, rows))
 	blocks, w := Load(Param("blocks"), GP64()), Load(Param("w"), GP64())
 	offset := GP64()
 	XORQ(offset, offset)
-	b := &quantBlock{w: w, ones: YMM(), mask: YMM()}
+	b := &quantBlock{w: w, constant: YMM(), mask: YMM()}
 	var scales []Mem
 	for _, x := range pointers("x", "ldx", rows, 1) {
 		b.x = append(b.x, Mem{Base: x, Index: offset, Scale: 4})
@@ -66,8 +85,7 @@ func quant(form quantForm, rows int) {
 		scales = append(scales, Mem{Base: s, Index: offset, Scale: 1})
 	}
 	totals := zeros(rows)
-	VPCMPEQW(b.ones, b.ones, b.ones)
-	VPSRLW(Imm(15), b.ones, b.ones)
+	set.constant(b)
 	if form.name == "Nibbles" {
 		VPCMPEQB(b.mask, b.mask, b.mask)
 		VPSRLW(Imm(12), b.mask, b.mask) // 0x000f
@@ -129,6 +147,12 @@ func pointers(base, stride string, rows, size int) []reg.Register {
 	return all
 }
 
+// ones is 1 in every int16: what pairs of them are summed with.
+func ones(b *quantBlock) {
+	VPCMPEQW(b.constant, b.constant, b.constant)
+	VPSRLW(Imm(15), b.constant, b.constant)
+}
+
 // nibbles sums eight products in int16: 8·15·127·2 = 30480 fits.
 func nibbles(b *quantBlock, _ int) {
 	for g := range 4 {
@@ -151,7 +175,7 @@ func nibbles(b *quantBlock, _ int) {
 		}
 	}
 	for _, sum := range b.sums {
-		VPMADDWD(b.ones, sum, sum)
+		VPMADDWD(b.constant, sum, sum)
 	}
 }
 
@@ -168,10 +192,10 @@ func wholeBytes(b *quantBlock, _ int) {
 			VPSIGNB(codes, x, x)
 			VPMADDUBSW(x, size, x)
 			if g == 0 {
-				VPMADDWD(b.ones, x, sum)
+				VPMADDWD(b.constant, x, sum)
 				continue
 			}
-			VPMADDWD(b.ones, x, x)
+			VPMADDWD(b.constant, x, x)
 			VPADDD(x, sum, sum)
 		}
 	}
@@ -196,6 +220,6 @@ func halves(b *quantBlock, part int) {
 		}
 	}
 	for _, sum := range b.sums {
-		VPMADDWD(b.ones, sum, sum)
+		VPMADDWD(b.constant, sum, sum)
 	}
 }
