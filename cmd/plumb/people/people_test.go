@@ -3,6 +3,7 @@ package people
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -56,6 +57,12 @@ func TestCrowdWithoutAChoice(t *testing.T) {
 func TestInterval(t *testing.T) {
 	if lo, hi := Interval([]float64{1, 1, 1, 1}, 1); lo > .6 || hi != 1 {
 		t.Errorf("all agree: %v–%v", lo, hi)
+	}
+	nearly := slices.Repeat([]float64{1}, 54)
+	all, _ := Interval(nearly, 1)
+	nearly[20] = .875 // one reply of 432
+	if lo, hi := Interval(nearly, 1-.125/54); math.Abs(lo-all) > .01 || hi < 1-1e-9 {
+		t.Errorf("all but one reply: %v to %v; all of them: from %v", lo, hi, all)
 	}
 	if lo, hi := Interval(nil, 0); lo != 0 || hi != 1 {
 		t.Errorf("nothing: %v–%v", lo, hi)
