@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"plumb/chat"
@@ -192,36 +193,53 @@ func (e Evaluation) generate(ctx context.Context, m *gate.Measures, step func())
 			seeds[i] = append(seeds[i], e.Seed+int64(i*e.Draws+k))
 		}
 	}
-	candidates, err := e.Candidate.drawAll(ctx, e.Prompts, seeds, settings(e.MaxTokens))
-	if err != nil {
-		return err
-	}
-	incumbents, err := e.Incumbent.drawAll(ctx, e.Prompts, seeds, settings(e.MaxTokens))
-	if err != nil {
-		return err
-	}
+	s := settings(e.MaxTokens)
 	var kl [2]float64
-	for i, messages := range e.Prompts {
-		candidate, incumbent := candidates[i].replies, incumbents[i].replies
-		samples, err := e.samples(ctx, messages, append(candidate, incumbent...))
+	for from := 0; from < len(e.Prompts); from += promptsAtOnce {
+		to := min(from+promptsAtOnce, len(e.Prompts))
+		candidates, err := e.Candidate.drawAll(ctx, e.Prompts[from:to], seeds[from:to], s)
 		if err != nil {
 			return err
 		}
-		for k := range candidate {
-			m.Drawn = append(m.Drawn, gate.Drawn{Prompt: i, Candidate: samples[k], Incumbent: samples[e.Draws+k]})
-		}
-		n, sums, err := e.divergence(lm.Tree{Prompt: candidates[i].prompt, Branches: ids(candidate)})
+		incumbents, err := e.Incumbent.drawAll(ctx, e.Prompts[from:to], seeds[from:to], s)
 		if err != nil {
 			return err
 		}
-		m.KLs = append(m.KLs, meanKL(sums, n))
-		m.KL.Tokens += n
-		kl[0] += sums[0]
-		kl[1] += sums[1]
-		step()
+		for i := range candidates {
+			sums, err := e.compare(ctx, m, from+i, candidates[i], incumbents[i].replies)
+			if err != nil {
+				return err
+			}
+			kl[0] += sums[0]
+			kl[1] += sums[1]
+			step()
+		}
 	}
 	m.KL = meanKL(kl, m.KL.Tokens)
 	return nil
+}
+
+// promptsAtOnce is how many prompts' replies are drawn together: with the usual two each as many as share a pass. The rest of what is
+// measured on them comes between, so that progress shows.
+const promptsAtOnce = 8
+
+// compare adds what was drawn to a prompt to m, and returns the candidate's divergence on its replies, summed over their tokens.
+func (e Evaluation) compare(ctx context.Context, m *gate.Measures, prompt int, candidate drawing, incumbent []drawn) (sums [2]float64, err error) {
+	all := slices.Concat(candidate.replies, incumbent)
+	samples, err := e.samples(ctx, e.Prompts[prompt], all)
+	if err != nil {
+		return sums, err
+	}
+	for k := range incumbent {
+		m.Drawn = append(m.Drawn, gate.Drawn{Prompt: prompt, Candidate: samples[k], Incumbent: samples[e.Draws+k]})
+	}
+	n, sums, err := e.divergence(lm.Tree{Prompt: candidate.prompt, Branches: ids(candidate.replies)})
+	if err != nil {
+		return sums, err
+	}
+	m.KLs = append(m.KLs, meanKL(sums, n))
+	m.KL.Tokens += n
+	return sums, nil
 }
 
 // meanKL returns the means over n tokens.
