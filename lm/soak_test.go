@@ -45,13 +45,14 @@ func TestSoak(t *testing.T) {
 					d.Messages[0].Content = strings.Repeat("x", r.IntN(20)) + strconv.Itoa(r.IntN(50))
 					d.Stream, d.MaxTokens = r.IntN(2) == 0, 1+r.IntN(30)
 					ctx, cancel := context.WithCancel(context.Background())
+					leave := time.AfterFunc(time.Hour, cancel)
 					if r.IntN(4) == 0 {
-						timer := time.AfterFunc(time.Duration(r.IntN(3000))*time.Microsecond, cancel)
-						defer timer.Stop()
+						leave.Reset(time.Duration(r.IntN(3000)) * time.Microsecond)
 					}
 					if err := e.Continue(ctx, d, func(chat.Piece) {}); err != nil && ctx.Err() == nil {
 						t.Error(err)
 					}
+					leave.Stop()
 					cancel()
 				}
 			})
