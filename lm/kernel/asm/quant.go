@@ -153,14 +153,20 @@ func ones(b *quantBlock) {
 	VPSRLW(Imm(15), b.constant, b.constant)
 }
 
+// halvesOf loads group g of nibbles: columns 4g to 4g + 3, and those 16 further on.
+func (b *quantBlock) halvesOf(g int) (lo, hi reg.VecVirtual) {
+	lo, hi = YMM(), YMM()
+	VMOVDQU(Mem{Base: b.w, Disp: 32 * g}, lo)
+	VPSRLW(Imm(4), lo, hi)
+	VPAND(b.mask, lo, lo)
+	VPAND(b.mask, hi, hi)
+	return lo, hi
+}
+
 // nibbles sums eight products in int16: 8·15·127·2 = 30480 fits.
 func nibbles(b *quantBlock, _ int) {
 	for g := range 4 {
-		lo, hi := YMM(), YMM()
-		VMOVDQU(Mem{Base: b.w, Disp: 32 * g}, lo)
-		VPSRLW(Imm(4), lo, hi)
-		VPAND(b.mask, lo, lo)
-		VPAND(b.mask, hi, hi)
+		lo, hi := b.halvesOf(g)
 		for t, sum := range b.sums {
 			for half, codes := range []reg.VecVirtual{lo, hi} {
 				x := YMM()

@@ -18,11 +18,7 @@ func offset128(b *quantBlock) {
 
 func nibblesVNNI(b *quantBlock, _ int) {
 	for g := range 4 {
-		lo, hi := YMM(), YMM()
-		VMOVDQU(Mem{Base: b.w, Disp: 32 * g}, lo)
-		VPSRLW(Imm(4), lo, hi)
-		VPAND(b.mask, lo, lo)
-		VPAND(b.mask, hi, hi)
+		lo, hi := b.halvesOf(g)
 		for t, sum := range b.sums {
 			if g == 0 {
 				VPXOR(sum, sum, sum)
