@@ -32,7 +32,10 @@ func Threads() int {
 // calls from many goroutines at once: helpers that are busy, or that the system has not let run before the caller had
 // done everything itself, are not waited for. If f panics, the rest is skipped and Parallel panics with the first value.
 func Parallel(n int, f func(i int)) {
-	helpers := min(Threads(), n) - 1
+	helpers := n - 1
+	if n > 1 {
+		helpers = min(n, others.threads(Threads())) - 1
+	}
 	if helpers <= 0 {
 		for i := range n {
 			f(i)
