@@ -52,9 +52,7 @@ func (p *Pass) forwardLayer(l *layer, pairs *[7]*pair, x []float32) ([]float32, 
 	a := &activations{x: x, n1: mem.floats(t * c.Dim), n2: mem.floats(t * c.Dim), s1: mem.floats(t), s2: mem.floats(t)}
 	norm(a.n1, a.s1, x, l.attnNorm.w, c.Eps)
 	a.q, a.k, a.v = mem.floats(t*l.q.out), mem.floats(t*l.k.out), mem.floats(t*l.v.out)
-	for i, y := range [][]float32{a.q, a.k, a.v} {
-		a.xa[i] = p.apply(l.maps()[i], pairs[i], y, a.n1)
-	}
+	p.apply(l, pairs, a, 0, a.n1, a.q, a.k, a.v)
 	if l.qNorm.w != nil {
 		a.rawQ, a.q, a.sq = p.inner(a.q, l.qNorm)
 		a.rawK, a.k, a.sk = p.inner(a.k, l.kNorm)
@@ -64,7 +62,7 @@ func (p *Pass) forwardLayer(l *layer, pairs *[7]*pair, x []float32) ([]float32, 
 	a.probs, a.y = mem.floats(size), mem.floats(t*l.o.in)
 	p.attention.forward(a.y, a.probs, a.q, a.k, a.v, l.window)
 	a.mid = mem.floats(t * c.Dim)
-	a.xa[3] = p.apply(l.o, pairs[3], a.mid, a.y)
+	p.apply(l, pairs, a, 3, a.y, a.mid)
 	if l.attnPost.w != nil {
 		a.rawAttn, a.mid, a.sa = p.inner(a.mid, l.attnPost)
 	}
@@ -72,14 +70,13 @@ func (p *Pass) forwardLayer(l *layer, pairs *[7]*pair, x []float32) ([]float32, 
 
 	norm(a.n2, a.s2, a.mid, l.ffnNorm.w, c.Eps)
 	a.gateOut, a.upOut, a.gated = mem.floats(t*c.FFN), mem.floats(t*c.FFN), mem.floats(t*c.FFN)
-	a.xa[4] = p.apply(l.gate, pairs[4], a.gateOut, a.n2)
-	a.xa[5] = p.apply(l.up, pairs[5], a.upOut, a.n2)
+	p.apply(l, pairs, a, 4, a.n2, a.gateOut, a.upOut)
 	eachRow(t, func(from, to int) {
 		from, to = from*c.FFN, to*c.FFN
 		c.parts.activate(a.gated[from:to], a.gateOut[from:to], a.upOut[from:to])
 	})
 	out := mem.floats(t * c.Dim)
-	a.xa[6] = p.apply(l.down, pairs[6], out, a.gated)
+	p.apply(l, pairs, a, 6, a.gated, out)
 	if l.ffnPost.w != nil {
 		a.rawFFN, out, a.sf = p.inner(out, l.ffnPost)
 	}
@@ -152,20 +149,30 @@ func (p *Pass) innerBackward(dy, raw []float32, w gains, s []float32, g gradient
 	return dx
 }
 
-// apply stores the linear map of x in y, with the adapter's addition if there is one.
-func (p *Pass) apply(l *linear, low *pair, y, x []float32) (xa []float32) {
-	l.forward(y, x, len(p.b.tokens))
-	if low != nil {
-		xa = low.forward(l, y, x, len(p.b.tokens), p.mem)
+// apply stores in ys what the layer's maps from number first on, which read the same x, make of it, with the adapter's additions if there are any.
+func (p *Pass) apply(l *layer, pairs *[7]*pair, a *activations, first int, x []float32, ys ...[]float32) {
+	maps, n := l.maps()[first:], len(p.b.tokens)
+	rows := kernel.PackRows(n, maps[0].in, x, maps[0].in)
+	defer rows.Release()
+	for i, y := range ys {
+		maps[i].forward(y, &rows, n)
+		if low := pairs[first+i]; low != nil {
+			a.xa[first+i] = low.forward(maps[i], y, &rows, n, p.mem)
+		}
 	}
-	return xa
 }
 
 // applyBackward stores beta·dx and the gradient of apply's input in dx.
 func (p *Pass) applyBackward(l *linear, low *pair, beta float32, dx, dy, x, xa []float32, g gradients) {
-	l.backward(beta, dx, dy, x, len(p.b.tokens), g.weights)
+	n := len(p.b.tokens)
+	rows := kernel.PackRows(n, l.out, dy, l.out)
+	defer rows.Release()
+	l.backward(beta, dx, &rows)
+	if g.weights != nil {
+		l.gradient(dy, x, n, g.weights)
+	}
 	if low != nil {
-		low.backward(l, dx, dy, x, xa, len(p.b.tokens), g.adapter, p.mem)
+		low.backward(l, dx, dy, &rows, x, xa, n, g.adapter, p.mem)
 	}
 }
 

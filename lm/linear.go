@@ -13,13 +13,20 @@ func eachRow(n int, f func(from, to int)) {
 }
 
 // forward stores x·Wᵀ + bias in y. x is n×in, y is n×out.
-func (l *linear) forward(y, x []float32, n int) {
+func (l *linear) forward(y []float32, x *kernel.Rows, n int) {
 	if l.w != nil {
-		kernel.Gemm(false, true, n, l.out, l.in, 1, x, l.in, l.w, l.in, 0, y, l.out)
+		x.Gemm(true, l.out, 1, l.w, l.in, 0, y, l.out)
 	} else {
-		kernel.GemmPacked(false, n, 1, x, l.in, l.rearranged(), 0, y, l.out)
+		x.GemmPacked(1, l.rearranged(), 0, y, l.out)
 	}
 	l.addBias(y, n)
+}
+
+// forwardAlone is forward of an x that nothing else reads.
+func (l *linear) forwardAlone(y, x []float32, n int) {
+	rows := kernel.PackRows(n, l.in, x, l.in)
+	defer rows.Release()
+	l.forward(y, &rows, n)
 }
 
 func (l *linear) addBias(y []float32, n int) {
@@ -42,16 +49,24 @@ func (l *linear) rearranged() *kernel.Packed {
 	return l.packed
 }
 
-// backward stores beta·dx + dy·W in dx; with grad set, a gradient of all weights, it adds dyᵀ·x and the sums of dy to it.
-func (l *linear) backward(beta float32, dx, dy, x []float32, n int, grad *Params) {
+// backward stores beta·dx + dy·W in dx, where rows is dy, n×out.
+func (l *linear) backward(beta float32, dx []float32, rows *kernel.Rows) {
 	if l.w != nil {
-		kernel.Gemm(false, false, n, l.in, l.out, 1, dy, l.out, l.w, l.in, beta, dx, l.in)
+		rows.Gemm(false, l.in, 1, l.w, l.in, beta, dx, l.in)
 	} else {
-		kernel.GemmPackedT(false, n, 1, dy, l.out, l.rearranged(), beta, dx, l.in)
+		rows.GemmPackedT(1, l.rearranged(), beta, dx, l.in)
 	}
-	if grad == nil {
-		return
-	}
+}
+
+// backwardAlone stores dy·W in dx, for a dy that nothing else reads.
+func (l *linear) backwardAlone(dx, dy []float32, n int) {
+	rows := kernel.PackRows(n, l.out, dy, l.out)
+	defer rows.Release()
+	l.backward(0, dx, &rows)
+}
+
+// gradient adds dyᵀ·x, and the sums of dy, to grad, a gradient of all weights.
+func (l *linear) gradient(dy, x []float32, n int, grad *Params) {
 	dw := grad.Data[l.at : l.at+l.out*l.in]
 	kernel.Gemm(true, false, l.out, l.in, n, 1, dy, l.out, x, l.in, 1, dw, l.in)
 	if l.bias != nil {
@@ -71,9 +86,9 @@ type pair struct {
 }
 
 // forward adds scale·(x·Aᵀ)·Bᵀ to y and returns x·Aᵀ, n×r, for the backward pass.
-func (p *pair) forward(l *linear, y, x []float32, n int, mem *arena) []float32 {
+func (p *pair) forward(l *linear, y []float32, x *kernel.Rows, n int, mem *arena) []float32 {
 	xa := mem.floats(n * p.rank)
-	kernel.Gemm(false, true, n, p.rank, l.in, 1, x, l.in, p.a, l.in, 0, xa, p.rank)
+	x.Gemm(true, p.rank, 1, p.a, l.in, 0, xa, p.rank)
 	kernel.Gemm(false, true, n, l.out, p.rank, p.scale, xa, p.rank, p.b, p.rank, 1, y, l.out)
 	return xa
 }
@@ -81,11 +96,13 @@ func (p *pair) forward(l *linear, y, x []float32, n int, mem *arena) []float32 {
 // backward adds to dx, and to the gradients of A and B in grad where it is set: with g = scale·dy,
 //
 //	dB += gᵀ·(x·Aᵀ),  d(x·Aᵀ) = g·B,  dA += d(x·Aᵀ)ᵀ·x,  dx += d(x·Aᵀ)·A
-func (p *pair) backward(l *linear, dx, dy, x, xa []float32, n int, grad *Params, mem *arena) {
+//
+// rows is dy.
+func (p *pair) backward(l *linear, dx, dy []float32, rows *kernel.Rows, x, xa []float32, n int, grad *Params, mem *arena) {
 	chunk, at := mem.mark()
 	defer mem.reset(chunk, at)
 	dxa := mem.floats(n * p.rank)
-	kernel.Gemm(false, false, n, p.rank, l.out, p.scale, dy, l.out, p.b, p.rank, 0, dxa, p.rank)
+	rows.Gemm(false, p.rank, p.scale, p.b, p.rank, 0, dxa, p.rank)
 	if grad != nil {
 		db := grad.Data[p.bAt : p.bAt+l.out*p.rank]
 		kernel.Gemm(true, false, l.out, p.rank, n, p.scale, dy, l.out, xa, p.rank, 1, db, p.rank)

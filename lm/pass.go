@@ -107,7 +107,7 @@ func (p *Pass) forwardHead(slopes bool) {
 		p.slopes = p.mem.floats(len(p.hidden))
 		logprob = p.m.logprobGradient
 		whole = func(from, n int, dlogits []float32) {
-			p.m.output.backward(0, p.slopes[from*c.Dim:(from+n)*c.Dim], dlogits, nil, n, nil)
+			p.m.output.backwardAlone(p.slopes[from*c.Dim:(from+n)*c.Dim], dlogits, n)
 		}
 	}
 	p.eachLogits(func(i int, logits []float32) {
@@ -140,7 +140,7 @@ func (m *Model) logprobGradient(logits []float32, token int32) float64 {
 
 // logits stores the logits of n hidden states in dst, n×V.
 func (m *Model) logits(dst, hidden []float32, n int) {
-	m.output.forward(dst, hidden, n)
+	m.output.forwardAlone(dst, hidden, n)
 	m.capLogits(dst[:n*m.config.Vocab])
 }
 
@@ -243,7 +243,10 @@ func (p *Pass) backwardHead(dlogp [][][]float64, g gradients) []float32 {
 			p.m.logprobGradient(logits, p.b.targets[i].token)
 			kernel.Scale(weight(i), logits)
 		}, func(from, n int, dlogits []float32) {
-			p.m.output.backward(0, dhidden[from*c.Dim:(from+n)*c.Dim], dlogits, p.hidden[from*c.Dim:], n, g.weights)
+			p.m.output.backwardAlone(dhidden[from*c.Dim:(from+n)*c.Dim], dlogits, n)
+			if g.weights != nil {
+				p.m.output.gradient(dlogits, p.hidden[from*c.Dim:], n, g.weights)
+			}
 		})
 	}
 	dnormed := p.mem.zeros(len(p.b.tokens) * c.Dim)

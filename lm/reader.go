@@ -1,6 +1,8 @@
 package lm
 
 import (
+	"slices"
+
 	"plumb/lm/kernel"
 )
 
@@ -117,18 +119,24 @@ func (r *reader) logits(dst, hidden []float32, n int) {
 
 // apply stores in ys what maps, which read the same x, give, with what the adapter adds.
 func (r *reader) apply(maps []*linear, low []*pair, x []float32, ys ...[]float32) {
-	n := len(x) / maps[0].in
+	n, in := len(x)/maps[0].in, maps[0].in
+	if !r.pages.exact {
+		serve(input{x, n, &r.codes}, maps, ys)
+		if !slices.ContainsFunc(low, func(p *pair) bool { return p != nil }) {
+			return
+		}
+	}
+	rows := kernel.PackRows(n, in, x, in)
+	defer rows.Release()
 	if r.pages.exact {
 		for i, l := range maps {
-			l.forward(ys[i], x, n)
+			l.forward(ys[i], &rows, n)
 		}
-	} else {
-		serve(input{x, n, &r.codes}, maps, ys)
 	}
 	for i, p := range low {
 		if p != nil {
 			chunk, mark := r.mem.mark()
-			p.forward(maps[i], ys[i], x, n, r.mem)
+			p.forward(maps[i], ys[i], &rows, n, r.mem)
 			r.mem.reset(chunk, mark)
 		}
 	}

@@ -64,7 +64,7 @@ func serve(in input, maps []*linear, ys [][]float32) {
 	for i, l := range maps {
 		w := l.quantised()
 		if w == nil {
-			l.forward(ys[i], in.x, in.n)
+			l.forwardAlone(ys[i], in.x, in.n)
 			continue
 		}
 		if len(products) == 0 {

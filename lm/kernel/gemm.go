@@ -43,7 +43,7 @@ type product struct {
 	transposed  bool
 	c           []float32
 	ldc         int
-	rows        []float32 // op(A) in panels: see packRows
+	rows        []float32 // op(A) in panels: see packRows; nil until they are made
 }
 
 func checkMatrix(name string, data []float32, rows, columns, stride int, trans bool) {
@@ -81,13 +81,10 @@ func (s *isa) gemm(p product) {
 		s.computeWhole(p)
 		return
 	}
-	buffer := rowBuffers.Get().(*[]float32)
-	defer rowBuffers.Put(buffer)
-	if p.m == 1 && !p.a.trans {
-		p.rows = p.a.data[:p.k] // a single row is its own panel
-	} else {
-		p.rows = grow(buffer, p.m*p.k)
-		s.packRows(&p)
+	if p.rows == nil {
+		buffer := rowBuffers.Get().(*[]float32)
+		defer rowBuffers.Put(buffer)
+		s.layRows(&p, buffer)
 	}
 	height, width := s.tile(&p)
 	if height >= p.m && width >= p.n {

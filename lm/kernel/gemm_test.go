@@ -114,6 +114,49 @@ func checkProduct(t *testing.T, s *isa, p product) {
 	if !sameBits(back.c, got.c) {
 		t.Fatalf("%s: the transpose of a packed matrix gives other bits", p.shape())
 	}
+	if !p.a.trans {
+		checkRows(t, s, p, packed.packed, back.packed, got.c)
+	}
+}
+
+// checkRows computes the product p, whose values are want, from rows that are packed once: with the plain B, which comes first and last, and
+// with B and its transpose packed.
+func checkRows(t *testing.T, s *isa, p product, packed, back *Packed, want []float32) {
+	t.Helper()
+	rows := s.newRows(p.m, p.k, p.a)
+	defer rows.Release()
+	for i, multiply := range []func(c []float32){
+		func(c []float32) { rows.Gemm(p.b.trans, p.n, p.alpha, p.b.data, p.b.stride, p.beta, c, p.ldc) },
+		func(c []float32) { rows.GemmPacked(p.alpha, packed, p.beta, c, p.ldc) },
+		func(c []float32) { rows.GemmPackedT(p.alpha, back, p.beta, c, p.ldc) },
+		func(c []float32) { rows.Gemm(p.b.trans, p.n, p.alpha, p.b.data, p.b.stride, p.beta, c, p.ldc) },
+	} {
+		c := slices.Clone(p.c)
+		multiply(c)
+		if !sameBits(c, want) {
+			t.Fatalf("%s: product %d of the same packed rows has other bits", p.shape(), i)
+		}
+	}
+}
+
+func TestRowsOfTheWrongLengthPanic(t *testing.T) {
+	rows := PackRows(2, 3, make([]float32, 6), 3)
+	defer rows.Release()
+	b := Pack(false, 5, 4, make([]float32, 20), 5) // 4×5
+	for name, f := range map[string]func(){
+		"packed":            func() { rows.GemmPacked(1, b, 0, make([]float32, 10), 5) },
+		"packed transposed": func() { rows.GemmPackedT(1, b, 0, make([]float32, 8), 4) },
+		"short A":           func() { PackRows(2, 3, make([]float32, 5), 3) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			f()
+		}()
+	}
 }
 
 func (p *product) shape() string {

@@ -2,6 +2,16 @@ package kernel
 
 import "sync"
 
+// layRows sets the rows of a product, in the buffer's memory unless they can be read where they are.
+func (s *isa) layRows(p *product, buffer *[]float32) {
+	if p.m == 1 && !p.a.trans {
+		p.rows = p.a.data[:p.k] // a single row is its own panel
+		return
+	}
+	p.rows = grow(buffer, p.m*p.k)
+	s.packRows(p)
+}
+
 // packRows lays op(A) out in panels of up to mr rows: for each chain (k0, k) and the panel of the rows from i,
 // element (i+r, k0+q) is at rows[m·k0 + i·k + q·height + r]. A kernel then reads it from front to back.
 func (s *isa) packRows(p *product) {
