@@ -134,6 +134,9 @@ func (r *runs) demo(ctx context.Context, method string, seed int64, tokens int, 
 		flags = append(flags, "--lr", "1e-3", "--batch", "8", "--epochs", "3", "--beta", "0.3")
 	} else {
 		flags = append(flags, "--beta", "0.2") // a firmer pull keeps other text as likely as it was
+		if !small {
+			flags = append(flags, "--epochs", "2") // a third of the default's steps less, which are a minute or two
+		}
 	}
 	result, err := r.make(ctx, flags...)
 	if err != nil {

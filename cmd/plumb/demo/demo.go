@@ -38,7 +38,7 @@ type Demo struct {
 	Searches int      // the same where N are drawn; 2
 	Tokens   int      // longest reply, in tokens; 64
 	Workers  int      // requests at once; 2
-	Beside   int      // the same where no reply has to come back word for word later: some upstreams' texts depend on what is drawn beside; Workers
+	Beside   int      // the same for single replies that do not have to come back word for word: some upstreams' texts depend on what is drawn beside; Workers
 	Seed     int64
 
 	// Align makes a run by a method ("rm" fits the reward model alone) and returns when it is live or rejected.
@@ -60,7 +60,7 @@ type Result struct {
 	Why      string      `json:"why,omitempty"`
 	Pairs    int         `json:"pairs"`
 	NLL      *float64    `json:"nll_change"`
-	Restored bool        `json:"rollback_restored"` // every base reply came back under its seed
+	Restored bool        `json:"rollback_restored"` // the base's first reply to every prompt came back under its seed
 	Seconds  float64     `json:"seconds"`
 	// Chat speed of one stream, in replies/s, before and while the run trained; 0 if it was not measured.
 	SpeedBefore float64 `json:"speed_before"`
@@ -82,7 +82,7 @@ func (d *Demo) Play(ctx context.Context) (*Result, error) {
 	begun := time.Now()
 	r := &Result{Taste: d.Taste.Name, Doc: d.Taste.Doc}
 
-	base, err := d.measure(ctx, Base, "none", 1, d.Replies, d.Workers)
+	base, err := d.measure(ctx, Base, way{method: "none", n: 1, replies: d.Replies, same: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (d *Demo) Play(ctx context.Context) (*Result, error) {
 	if _, err = d.align(ctx, "rm"); err != nil {
 		return nil, err
 	}
-	search, err := d.measure(ctx, Search, "bon", d.N, d.Searches, d.Workers)
+	search, err := d.measure(ctx, Search, way{method: "bon", n: d.N, replies: d.Searches, same: d.Searches})
 	if err != nil {
 		return nil, err
 	}
@@ -113,11 +113,11 @@ func (d *Demo) Play(ctx context.Context) (*Result, error) {
 
 // afterRelease measures what the trained model does, and that rolling back restores the base.
 func (d *Demo) afterRelease(ctx context.Context, r *Result, base *measured) error {
-	trained, err := d.measure(ctx, Trained, "none", 1, d.Replies, d.Beside)
+	trained, err := d.measure(ctx, Trained, way{method: "none", n: 1, replies: d.Replies})
 	if err != nil {
 		return err
 	}
-	best, err := d.measure(ctx, TrainedBest, "bon", d.N, d.Searches, d.Workers)
+	best, err := d.measure(ctx, TrainedBest, way{method: "bon", n: d.N, replies: d.Searches, same: d.Searches})
 	if err != nil {
 		return err
 	}
@@ -129,11 +129,11 @@ func (d *Demo) afterRelease(ctx context.Context, r *Result, base *measured) erro
 	if err := sleep(ctx, 1200*time.Millisecond); err != nil {
 		return err
 	}
-	restored, err := d.measure(ctx, RolledBack, "none", 1, d.Replies, d.Workers)
+	restored, err := d.measure(ctx, RolledBack, way{method: "none", n: 1, replies: 1, same: 1})
 	if err != nil {
 		return err
 	}
-	r.Restored = restored.equal(base)
+	r.Restored = restored.begins(base)
 	r.Rows = append(r.Rows, trained.summary(), best.summary(), restored.summary())
 	return nil
 }

@@ -35,33 +35,52 @@ type reply struct {
 	reward *float64
 }
 
-// measure asks every held-out prompt count times by a method that draws n, workers requests at once. Seeds depend on the prompt and the count
-// alone, so that two conditions that answer alike give equal texts.
-func (d *Demo) measure(ctx context.Context, name, method string, n, count, workers int) (*measured, error) {
+// way is how the replies of a condition are drawn.
+type way struct {
+	method  string
+	n       int // candidates
+	replies int // to each prompt
+	same    int // the first of those, which are the same whenever they are asked for: Workers requests at once, the others Beside
+}
+
+// measure asks every held-out prompt in one way. Seeds depend on the prompt and the number of the reply alone, so that two conditions that answer
+// alike give equal texts.
+func (d *Demo) measure(ctx context.Context, name string, w way) (*measured, error) {
 	m := &measured{name: name, replies: make([][]reply, len(d.HeldOut))}
-	var done atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(workers)
-	for i, prompt := range d.HeldOut {
-		m.replies[i] = make([]reply, count)
-		for j := range count {
-			g.Go(func() error {
-				got, err := d.ask(ctx, prompt, method, n, d.seed("held out", i, j), "measure")
-				if err != nil {
-					return fmt.Errorf("ask %q: %w", prompt, err)
-				}
-				m.replies[i][j] = reply{got.Text(), d.Taste.Holds(prompt, got.Text()), got.Align.Reward}
-				d.progress(name, int(done.Add(1)), len(d.HeldOut)*count)
-				return nil
-			})
-		}
+	for i := range m.replies {
+		m.replies[i] = make([]reply, w.replies)
 	}
-	if err := g.Wait(); err != nil {
+	if err := d.draw(ctx, m, w, 0, w.same, d.Workers); err != nil {
+		return nil, err
+	}
+	if err := d.draw(ctx, m, w, w.same, w.replies, d.Beside); err != nil {
 		return nil, err
 	}
 	c := m.summary()
 	d.sayf("\r%-20s %3.0f %% of %d replies to the taste (%.0f–%.0f)\n", name, 100*c.Share, c.Replies, 100*c.Lo, 100*c.Hi)
 	return m, nil
+}
+
+// draw fills the replies from one number to another, for all prompts.
+func (d *Demo) draw(ctx context.Context, m *measured, w way, from, to, workers int) error {
+	var done atomic.Int64
+	done.Store(int64(from * len(d.HeldOut)))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers)
+	for i, prompt := range d.HeldOut {
+		for j := from; j < to; j++ {
+			g.Go(func() error {
+				got, err := d.ask(ctx, prompt, w.method, w.n, d.seed("held out", i, j), "measure")
+				if err != nil {
+					return fmt.Errorf("ask %q: %w", prompt, err)
+				}
+				m.replies[i][j] = reply{got.Text(), d.Taste.Holds(prompt, got.Text()), got.Align.Reward}
+				d.progress(m.name, int(done.Add(1)), len(d.HeldOut)*w.replies)
+				return nil
+			})
+		}
+	}
+	return g.Wait()
 }
 
 func (d *Demo) ask(ctx context.Context, prompt, method string, n int, seed int64, user string) (*client.Completion, error) {
@@ -120,8 +139,8 @@ func (m *measured) summary() Condition {
 	return c
 }
 
-// equal says whether two conditions gave the same texts.
-func (m *measured) equal(other *measured) bool {
+// begins says whether the replies of m are the first of another's, word for word.
+func (m *measured) begins(other *measured) bool {
 	for i := range m.replies {
 		for j := range m.replies[i] {
 			if m.replies[i][j].text != other.replies[i][j].text {

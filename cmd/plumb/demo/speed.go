@@ -9,11 +9,11 @@ import (
 )
 
 // alignWatched makes the training run and, beside it, keeps one chat going, to see what a user loses while it trains.
-// The speed before is that of the same requests, at the same pace, on the idle server. Enough requests tell it: with a minute or two of
-// them the rest of the run has the machine to itself.
+// The speed before is that of the same requests on the idle server. Enough requests tell it: with a minute of them the rest of the run has
+// the machine to itself.
 func (d *Demo) alignWatched(ctx context.Context, r *Result) (Outcome, error) {
 	var err error
-	if r.SpeedBefore, err = d.speed(ctx, 30*time.Second, 8); err != nil {
+	if r.SpeedBefore, err = d.speed(ctx, 8, 0); err != nil {
 		return Outcome{}, err
 	}
 	watched, stop := context.WithCancel(ctx)
@@ -24,7 +24,7 @@ func (d *Demo) alignWatched(ctx context.Context, r *Result) (Outcome, error) {
 			speed <- 0
 			return
 		}
-		v, err := d.speed(watched, 12*time.Hour, 40)
+		v, err := d.speed(watched, 20, d.pace())
 		if err != nil && watched.Err() == nil {
 			v = 0
 		}
@@ -44,11 +44,11 @@ func (d *Demo) pace() time.Duration {
 	return 500 * time.Millisecond
 }
 
-// speed asks short questions one after another, and returns replies per second of waiting, by the median wait: that a model is
+// speed asks short questions one after another, with a pause between them, and returns replies per second of waiting, by the median wait: that a model is
 // loaded once or twice during a run, or a file is written, is not what chat is like beside it.
-func (d *Demo) speed(ctx context.Context, atMost time.Duration, requests int) (float64, error) {
+func (d *Demo) speed(ctx context.Context, requests int, pause time.Duration) (float64, error) {
 	var waits []float64
-	for begun := time.Now(); len(waits) < requests && time.Since(begun) < atMost; {
+	for len(waits) < requests {
 		asked := time.Now()
 		if _, err := d.ask(ctx, d.HeldOut[len(waits)%len(d.HeldOut)], "none", 1, int64(len(waits)+1), "speed"); err != nil {
 			if ctx.Err() != nil {
@@ -57,7 +57,7 @@ func (d *Demo) speed(ctx context.Context, atMost time.Duration, requests int) (f
 			return 0, err
 		}
 		waits = append(waits, time.Since(asked).Seconds())
-		if sleep(ctx, d.pace()) != nil {
+		if sleep(ctx, pause) != nil {
 			break
 		}
 	}
