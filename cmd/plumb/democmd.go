@@ -123,7 +123,7 @@ func (cmd *DemoCmd) script(c *Context, app *app, address string, taste people.Ta
 	voted, held := 72, 54
 	if !cmd.builtIn() {
 		// Each reply costs a second here: fewer prompts, with more votes to each.
-		voted, held, d.Workers, d.Beside = 40, 40, 1, 4
+		voted, held, d.Workers, d.Beside = 40, 32, 1, 4
 		d.Replies, d.Searches = 2, 1
 	}
 	if cmd.Small {

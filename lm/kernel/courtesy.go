@@ -18,8 +18,11 @@ const (
 // courtesy leaves processors to other processes that want them. Goroutines that work on one product wait for the last of them: beside
 // a busy neighbour, where the system takes one of two processors away for half of the time, or has both threads share the
 // other, two are slower than one that is never kept waiting. So now and then it looks how long this process's threads have waited
-// for a processor since the last look. If that comes to a processor or more, so many fewer goroutines are asked to work,
+// for a processor since the last look. If that comes to a processor or more, twice in a row, so many fewer goroutines are asked to work,
 // until one more, tried for the time between two looks, does not have to wait.
+//
+// Where a control group has a quota of processor time, being throttled looks like a neighbour; one goroutine fewer then loses at most the part of
+// a processor that the quota gives beyond whole ones.
 //
 // The zero value with a source is ready. All methods may be called from many goroutines.
 type courtesy struct {
@@ -29,7 +32,9 @@ type courtesy struct {
 
 	looking sync.Mutex // guards what follows
 	last    time.Duration
-	retry   time.Duration
+	retry   time.Duration // when to try one more
+	sure    time.Duration // until when one window with a loss is enough, since a neighbour was there before
+	suspect bool          // the last window had a loss
 }
 
 // waits tells how long threads have waited for a processor.
@@ -73,11 +78,16 @@ func (c *courtesy) look(now time.Duration, want int) {
 	spare := int(c.spare.Load())
 	lost := waited.Seconds() / window.Seconds()
 	switch {
+	case lost >= lossLimit && !c.suspect && now >= c.sure:
+		c.suspect = true
+		return
 	case lost >= lossLimit:
 		spare = min(want-1, spare+max(1, int(math.Round(lost))))
 		c.retry = now + tryAgain
+		c.sure = c.retry + 4*lookEvery
 	case spare > 0 && now >= c.retry:
 		spare--
 	}
+	c.suspect = false
 	c.spare.Store(int32(spare))
 }

@@ -24,11 +24,12 @@ func TestCourtesyLeavesProcessors(t *testing.T) {
 		left []int // goroutines that remain after each window
 	}{
 		{"nobody else", 8, []float64{0, .03, .29}, []int{8, 8, 8}},
-		{"one neighbour, two processors", 2, []float64{.9, .05, 0}, []int{1, 1, 1}},
-		{"one neighbour, eight processors", 8, []float64{.5, .1}, []int{7, 7}},
-		{"three neighbours", 8, []float64{3.2, .1}, []int{5, 5}},
-		{"what was left did not do", 8, []float64{1, 1, .6, .1}, []int{7, 6, 5, 5}},
-		{"more neighbours than processors", 4, []float64{9, 9}, []int{1, 1}},
+		{"somebody passes", 8, []float64{2, 0, 2, .1, 2, 0}, []int{8, 8, 8, 8, 8, 8}},
+		{"one neighbour, two processors", 2, []float64{.9, .9, .05, 0}, []int{2, 1, 1, 1}},
+		{"one neighbour, eight processors", 8, []float64{.5, .5, .1}, []int{8, 7, 7}},
+		{"three neighbours", 8, []float64{1, 3.2, .1}, []int{8, 5, 5}},
+		{"what was left did not do", 8, []float64{1, 1, 1, .6, .1}, []int{8, 7, 6, 5, 5}},
+		{"more neighbours than processors", 4, []float64{9, 9, 9}, []int{4, 1, 1}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -56,6 +57,7 @@ func TestCourtesyTriesAgain(t *testing.T) {
 		y.look(now, 4)
 		return int(y.spare.Load())
 	}
+	look(2 * lookEvery)
 	if got := look(2 * lookEvery); got != 2 {
 		t.Fatalf("%d left, want 2", got)
 	}
@@ -75,6 +77,12 @@ func TestCourtesyTriesAgain(t *testing.T) {
 	if a, b, c := look(0), look(0), look(0); a != 1 || b != 0 || c != 0 {
 		t.Errorf("the neighbours have gone: %d, %d, %d left, want 1, 0, 0", a, b, c)
 	}
+	for range int(tryAgain / lookEvery) {
+		look(0)
+	}
+	if got := look(2 * lookEvery); got != 0 {
+		t.Errorf("long after, one window with a loss: %d left, want 0", got)
+	}
 }
 
 func TestCourtesyAfterARest(t *testing.T) {
@@ -84,6 +92,7 @@ func TestCourtesyAfterARest(t *testing.T) {
 		t.Errorf("%d left after a time without work, want 0", got)
 	}
 	y.look(time.Minute+lookEvery, 4)
+	y.look(time.Minute+2*lookEvery, 4)
 	if got := y.spare.Load(); got != 3 {
 		t.Errorf("%d left, want 3", got)
 	}

@@ -12,6 +12,10 @@
 // The AVX2, AVX-512 and NEON forms agree bit for bit as well; the portable form differs from them in the last bits,
 // since it does not fuse on amd64 and where the compiler likes on arm64.
 //
+// # How many goroutines work
+//
+// As many as SetThreads says, less the processors that other processes want: see courtesy. What is computed does not depend on it.
+//
 // # Which kernels run
 //
 // PLUMB_KERNEL in the environment asks for a set by name: portable, avx2, avx512, avx512vnni, neon, or openblas where it is

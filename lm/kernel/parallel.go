@@ -19,7 +19,7 @@ func SetThreads(n int) {
 	threads.Store(int32(n))
 }
 
-// Threads returns how many goroutines work on one call of Parallel now.
+// Threads returns how many goroutines may work on one call of Parallel. Fewer do while other processes want the processors.
 func Threads() int {
 	if n := int(threads.Load()); n > 0 {
 		return n
@@ -27,8 +27,8 @@ func Threads() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// Parallel calls f(0) … f(n−1), each once, in any order, on up to Threads goroutines of which the caller's is one,
-// and returns when all are done. Helpers are kept between calls: see helper. A call from within f is allowed, as are
+// Parallel calls f(0) … f(n−1), each once, in any order, on up to Threads goroutines of which the caller's is one, fewer beside other
+// processes that are busy, and returns when all are done. Helpers are kept between calls: see helper. A call from within f is allowed, as are
 // calls from many goroutines at once: helpers that are busy, or that the system has not let run before the caller had
 // done everything itself, are not waited for. If f panics, the rest is skipped and Parallel panics with the first value.
 func Parallel(n int, f func(i int)) {
