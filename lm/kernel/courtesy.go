@@ -9,17 +9,17 @@ import (
 
 // Courtesy's measures of time and of loss.
 const (
-	lookEvery = 25 * time.Millisecond  // a look costs some 20 µs; a scheduler's slice is 3 to 6 ms
-	lookTwice = 200 * time.Millisecond // a longer time between two looks was not spent at work, and says nothing
-	tryAgain  = 300 * time.Millisecond // how long processors are left alone before one more is tried
-	lossLimit = .3                     // of one processor's time. Without neighbours .01 to .03 are lost, with one some .9
+	lookEvery  = 25 * time.Millisecond  // a look costs some 20 µs; a scheduler's slice is 3 to 6 ms
+	staleAfter = 200 * time.Millisecond // a longer time between two looks was not spent at work, and says nothing
+	tryAgain   = 300 * time.Millisecond // how long processors are left alone before one more is tried
+	lossLimit  = .3                     // of one processor's time. Without neighbours .01 to .03 are lost, with one some .9
 )
 
 // courtesy leaves processors to other processes that want them. Goroutines that work on one product wait for the last of them: beside
 // a busy neighbour, where the system takes one of two processors away for half of the time, or has both threads share the
 // other, two are slower than one that is never kept waiting. So now and then it looks how long this process's threads have waited
-// for a processor since the last look. If that comes to a processor or more, twice in a row, so many fewer goroutines are asked to work,
-// until one more, tried for the time between two looks, does not have to wait.
+// for a processor since the last look. If that comes to a third of a processor, twice in a row, one goroutine fewer is asked to work, or as
+// many as there are processors lost, until one more, tried for the time between two looks, does not have to wait.
 //
 // Where a control group has a quota of processor time, being throttled looks like a neighbour; one goroutine fewer then loses at most the part of
 // a processor that the quota gives beyond whole ones.
@@ -28,7 +28,7 @@ const (
 type courtesy struct {
 	source waits
 	spare  atomic.Int32 // how many processors are left to others
-	next   atomic.Int64 // when to look again, on the clock of since
+	next   atomic.Int64 // when to look again, on the clock of start
 
 	looking sync.Mutex // guards what follows
 	last    time.Duration
@@ -72,7 +72,7 @@ func (c *courtesy) look(now time.Duration, want int) {
 		c.next.Store(math.MaxInt64)
 		return
 	}
-	if window > lookTwice {
+	if window > staleAfter {
 		return
 	}
 	spare := int(c.spare.Load())

@@ -44,8 +44,8 @@ func (d *Demo) pace() time.Duration {
 	return 500 * time.Millisecond
 }
 
-// speed asks short questions one after another, with a pause between them, and returns replies per second of waiting, by the median wait: that a model is
-// loaded once or twice during a run, or a file is written, is not what chat is like beside it.
+// speed asks short questions one after another, with a pause between them, and returns replies per second of waiting, by the median
+// wait: that a model is loaded once or twice during a run, or a file is written, is not what chat is like beside it.
 func (d *Demo) speed(ctx context.Context, requests int, pause time.Duration) (float64, error) {
 	var waits []float64
 	for len(waits) < requests {
