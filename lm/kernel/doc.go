@@ -23,8 +23,8 @@
 // is taken.
 //
 // Built with -tags openblas, which needs cgo and the library, matrix products are OpenBLAS's, all else as before.
-// OpenBLAS chooses its kernels and the order of its sums by the shape of the product and by the number of threads:
-// a row computed alone has other bits than among others, and two threads give other bits than one.
+// OpenBLAS chooses its kernels and the order of its sums by the shape of the product: a row computed alone has other bits than
+// among others. The number of threads does not matter there either, since it is called for tiles, on one thread each.
 //
 // Matrices are row-major. Slices that do not fit their stated shape are the caller's mistake: the functions panic.
 package kernel

@@ -186,11 +186,11 @@ func TestGemmAgreesWithFloat64(t *testing.T) {
 
 func TestGemmResultsDependOnNeitherThreadsNorNeighbours(t *testing.T) {
 	forEach(t, func(t *testing.T, s *isa) {
-		if s.whole != nil {
-			t.Skip("the library promises neither")
-		}
 		r := rand.New(rand.NewPCG(3, 4))
-		const m, n, k = 45, 333, 600
+		m, n, k := 45, 333, 600
+		if s.whole != nil {
+			m, n = 345, 733 // several tiles either way
+		}
 		for transposed := range 4 {
 			p := randomProduct(r, m, n, k, transposed&1 != 0, transposed&2 != 0)
 			p.alpha, p.beta = 0.7, 0.3
@@ -199,6 +199,9 @@ func TestGemmResultsDependOnNeitherThreadsNorNeighbours(t *testing.T) {
 				if !sameBits(runWith(s, p, threads), whole) {
 					t.Fatalf("%s: %d threads give other bits than one", p.shape(), threads)
 				}
+			}
+			if s.whole != nil {
+				continue // the library's bits depend on the shape
 			}
 			for _, rows := range []int{1, 2, 5, 13} {
 				checkPart(t, s, p, whole, r.IntN(m-rows), rows)
